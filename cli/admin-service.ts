@@ -1,0 +1,95 @@
+import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { Inlet } from "../ingest/inlet.ts";
+import type { Writer } from "../ingest/writer.ts";
+import type { Clock } from "../lib/base/clock.ts";
+import { TelemetryError } from "../lib/base/errors.ts";
+import {
+  callBytesInFlightMax,
+  dirtyWindowsMax,
+  ingestBytesInFlightMax,
+  subscriberWindowsMax,
+} from "../lib/base/limits.ts";
+import type { Handlers } from "../lib/rpc/server.ts";
+import type { AdminService, HopSchema } from "../proto/gen/telemetry/v1/admin_service_pb.js";
+import type { Subscriptions } from "../query/subscriptions.ts";
+
+export interface AdminOptions {
+  readonly dataDir: string;
+  readonly inlet: Inlet;
+  readonly writer: Writer;
+  readonly subscriptions: Subscriptions;
+  readonly clock: Clock;
+}
+
+const backupChunkBytes = 256 * 1024;
+
+/** Status and backup, for those who run the server. */
+export function adminHandlers(options: AdminOptions): Handlers<typeof AdminService, "messages"> {
+  const { dataDir, inlet, writer, subscriptions, clock } = options;
+  const startedMs = clock.elapsedMs();
+  return {
+    async getStatus() {
+      const status = await writer.call("status");
+      const hops = [
+        hop("calls", inlet.fullestCallBytes, callBytesInFlightMax, "bytes"),
+        hop("writer", inlet.bytesInFlight, ingestBytesInFlightMax, "bytes"),
+        hop("tables", status.dirtyWindows, dirtyWindowsMax, "windows"),
+        hop("subscribers", subscriptions.fullestWindows, subscriberWindowsMax, "windows"),
+      ];
+      return {
+        storeIncarnation: Buffer.from(writer.ready.incarnation, "hex"),
+        uptime: durationFromMs(Math.round(clock.elapsedMs() - startedMs)),
+        durability: writer.ready.durability,
+        hops,
+        slowestHop: hops.findLast(isHalfFull)?.name ?? "",
+        ingestCalls: inlet.openCalls,
+        samplesCounted: BigInt(status.samplesCounted),
+        samplesRefused: BigInt(status.samplesRefused),
+        batchesDuplicate: BigInt(status.batchesDuplicate),
+        groups: BigInt(status.groups),
+        storeMax: durationFromMs(Math.ceil(status.storeMsMax)),
+        journalPosition: BigInt(status.position),
+        journalGroups: BigInt(status.journalGroups),
+        storeProblem: status.problem,
+        rssBytes: BigInt(process.memoryUsage.rss()),
+      };
+    },
+
+    async resetDevice({ deviceId }) {
+      if (await writer.call("resetDevice", deviceId)) return {};
+      throw new TelemetryError(
+        "NOT_FOUND",
+        "DEVICE_NOT_FOUND",
+        `device_id: no device ${JSON.stringify(deviceId.slice(0, 100))}; list the devices to see their ids`,
+        { field: "device_id" },
+      );
+    },
+
+    async *backUp() {
+      // Everything acked so far, in the tables: the copy needs no replay to be read.
+      await writer.call("barrier", { deviceIds: undefined, metricNames: undefined }, true);
+      const copy = join(dataDir, `backup-${randomUUID()}.tmp`);
+      try {
+        await writer.call("backUp", copy);
+        for await (const data of createReadStream(copy, { highWaterMark: backupChunkBytes })) yield { data };
+      } finally {
+        await rm(copy, { force: true });
+      }
+    },
+  };
+}
+
+type Hop = MessageInitShape<typeof HopSchema> & { name: string; used: bigint; limit: bigint };
+
+function hop(name: string, used: number, limit: number, unit: string): Hop {
+  return { name, used: BigInt(used), limit: BigInt(limit), unit };
+}
+
+function isHalfFull({ used, limit }: Hop): boolean {
+  return used * 2n >= limit;
+}

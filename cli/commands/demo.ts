@@ -1,0 +1,42 @@
+import type { Command } from "@commander-js/extra-typings";
+import { defaultTiers, tierName } from "../../lib/aggregate/tiers.ts";
+import { Demo } from "../demo.ts";
+import { untilInterrupted } from "../interrupt.ts";
+import { devicesSetting, intervalSetting, metricsSetting, retention, setting } from "../options.ts";
+import { dataSetting, grpcSetting } from "./serve.ts";
+
+/** 1,000 series take some 250 MiB in a month, and 45 MiB a year from then on: days are kept, so that history counts. */
+const demoRetention = "10s=1h,1m=12h,1h=30d";
+
+export function addDemo(program: Command): void {
+  program
+    .command("demo")
+    .description("run a server and a simulated fleet together, with a live view")
+    .addOption(dataSetting())
+    .addOption(grpcSetting())
+    .addOption(devicesSetting(100_000))
+    .addOption(metricsSetting())
+    .addOption(intervalSetting())
+    .addOption(
+      setting("--retention <tier=duration,...>", "how long each tier keeps its windows")
+        .argParser(retention("--retention", defaultTiers))
+        .default(retention("--retention", defaultTiers)(demoRetention), demoRetention),
+    )
+    .addHelpText(
+      "after",
+      `
+Tiers: ${defaultTiers.map(tierName).join(", ")}. Ctrl-C drains and prints totals.
+
+Examples:
+  $ tidemark demo
+  $ tidemark demo --devices 1000 --interval 10s
+
+While it runs, from another terminal:
+  $ tidemark watch --device demo-0001
+  $ tidemark query --device demo-0001 --metric temperature --from now-5m --tier 10s`,
+    )
+    .action(async ({ data, grpc, devices, metrics, interval, retention: tiers }) => {
+      const demo = new Demo({ dataDir: data, grpc, devices, metrics, intervalMs: interval, tiers });
+      await demo.run(untilInterrupted());
+    });
+}

@@ -1,0 +1,56 @@
+import type { Command } from "@commander-js/extra-typings";
+import { defaultTiers } from "../../lib/aggregate/tiers.ts";
+import { aborted, untilInterrupted } from "../interrupt.ts";
+import { hostPort, jsonSetting, retention, setting } from "../options.ts";
+import { TidemarkServer } from "../server.ts";
+import { log, printJson, printLine } from "../terminal.ts";
+
+export const dataSetting = () => setting("--data <dir>", "directory of the database").default("./data");
+export const grpcSetting = () =>
+  setting("--grpc <host:port>", "where to serve gRPC; port 0 takes a free one")
+    .argParser(hostPort("--grpc"))
+    .default("127.0.0.1:50051");
+
+export function addServe(program: Command): void {
+  program
+    .command("serve")
+    .description("run the server: ingest and queries over gRPC, aggregates in SQLite")
+    .addOption(dataSetting())
+    .addOption(grpcSetting())
+    .addOption(
+      setting(
+        "--retention <tier=duration,...>",
+        "delete windows older than this, per tier (default: keep all)",
+      ).argParser(retention("--retention", defaultTiers)),
+    )
+    .addOption(
+      setting("--durability <what>", "what an ack survives: a power cut (fsync), or the end of the process")
+        .choices(["fsync", "process"] as const)
+        .default("fsync" as const),
+    )
+    .addOption(setting("--fault <point:count>", "a fault on purpose, for tests").hideHelp())
+    .addOption(jsonSetting())
+    .addHelpText(
+      "after",
+      `
+Prints one line when it is ready. Ctrl-C or SIGTERM settles and acks what was read, then ends with 0.
+
+Examples:
+  $ tidemark serve
+  $ tidemark serve --data /var/lib/tidemark --grpc 0.0.0.0:50051
+  $ tidemark serve --durability process             # faster, and a power cut may lose what was acked
+  $ tidemark serve --retention 10s=2d,1m=30d,1h=2y
+  $ tidemark serve --grpc 127.0.0.1:0 --json        # {"event":"ready","grpc":"127.0.0.1:40321"}`,
+    )
+    .action(async ({ data, grpc, retention: tiers = defaultTiers, durability, fault, json }) => {
+      const interrupted = untilInterrupted();
+      const server = await TidemarkServer.start({ dataDir: data, grpc, tiers, log, durability, fault });
+      if (json) printJson({ event: "ready", grpc: server.address });
+      else printLine(`tidemark is ready: gRPC on ${server.address}, data in ${data}`);
+      await Promise.race([aborted(interrupted), server.failed]);
+      log.info("draining");
+      await server.stop();
+      if (json) printJson({ event: "stopped" });
+      else printLine("tidemark has stopped: everything acked is on disk");
+    });
+}

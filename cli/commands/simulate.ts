@@ -1,0 +1,146 @@
+import type { Command } from "@commander-js/extra-typings";
+import { parseSpeed } from "../../device-sim/pace.ts";
+import { spoolFullPolicies } from "../../device-sim/uplink/spool.ts";
+import { uplinkModes } from "../../device-sim/uplink/uplink.ts";
+import { systemClock } from "../../lib/base/clock.ts";
+import { invalidField } from "../../lib/base/errors.ts";
+import { batchSamplesMax } from "../../lib/base/limits.ts";
+import { parseSize } from "../../lib/base/size.ts";
+import { parseTimeArgument } from "../../lib/base/time.ts";
+import { exitCode } from "../exit.ts";
+import { untilInterrupted } from "../interrupt.ts";
+import {
+  addressSetting,
+  devicesSetting,
+  duration,
+  integer,
+  intervalSetting,
+  jsonSetting,
+  metricsSetting,
+  setting,
+} from "../options.ts";
+import { type Summary, simulate } from "../simulation.ts";
+import { printJson, printLine } from "../terminal.ts";
+
+export function addSimulate(program: Command): void {
+  program
+    .command("simulate")
+    .description("run a fleet of simulated devices against a server")
+    .addOption(addressSetting())
+    .addOption(devicesSetting(1_000_000))
+    .addOption(metricsSetting())
+    .addOption(intervalSetting())
+    .addOption(
+      setting("--batch-samples <n>", "samples per batch (default: one reading of all metrics)").argParser(
+        integer("--batch-samples", 1, batchSamplesMax),
+      ),
+    )
+    .addOption(
+      setting("--connections <n>", "connections that the devices share")
+        .argParser(integer("--connections", 1, 10_000))
+        .default(1),
+    )
+    .addOption(
+      setting("--mode <mode>", "how batches are sent")
+        .choices(uplinkModes)
+        .default("stream" as const),
+    )
+    .addOption(
+      setting("--seed <n>", "equal seeds and starts give equal samples")
+        .argParser(integer("--seed", 0, Number.MAX_SAFE_INTEGER))
+        .default(1),
+    )
+    .addOption(
+      setting("--duration <duration>", "stop after this long").argParser(duration("--duration")).conflicts("batches"),
+    )
+    .addOption(
+      setting("--batches <n>", "stop after this many batches per device").argParser(
+        integer("--batches", 1, Number.MAX_SAFE_INTEGER),
+      ),
+    )
+    .addOption(
+      setting("--start <time>", "event time of the first sample (default: now)").argParser((text) =>
+        parseTimeArgument(text, systemClock.nowMs(), "--start"),
+      ),
+    )
+    .addOption(
+      setting("--speed <speed>", "realtime, max, or a factor such as 60x; other than realtime needs a --start")
+        .argParser((text) => parseSpeed(text, "--speed"))
+        .default(1, "realtime"),
+    )
+    .addOption(setting("--integers", "whole numbers only: their sums are exact"))
+    .addOption(setting("--id-prefix <text>", "begins the device ids").default("sim-"))
+    .addOption(
+      setting("--spool <dir>", "keep what is not acked on disk; started again with the same flags, the fleet goes on"),
+    )
+    .addOption(
+      setting("--spool-bytes <size>", "bytes of each device's spool (default: 1MiB, less for large fleets)").argParser(
+        (text) => parseSize(text, "--spool-bytes"),
+      ),
+    )
+    .addOption(
+      setting("--spool-full <policy>", "a full spool makes its device wait, or loses its oldest batches")
+        .choices(spoolFullPolicies)
+        .default("block" as const),
+    )
+    .addOption(setting("--log <file>", "append what is sealed, acked, refused and lost, for tidemark verify"))
+    .addOption(
+      setting("--resend <rate>", "share of the batches that are sent again on purpose, 0 to 1").argParser(
+        rate("--resend"),
+      ),
+    )
+    .addOption(
+      setting("--cut <rate>", "chance per second that a connection is cut on purpose, 0 to 1").argParser(rate("--cut")),
+    )
+    .addOption(jsonSetting())
+    .addHelpText(
+      "after",
+      `
+Without --duration and --batches it runs until Ctrl-C. It ends when everything sent is acked, with a summary;
+exit code 1 says that something was not acked, or a device was refused.
+
+Without --spool every run is a new spool, that is a new session of each device: a second fleet with the same
+ids takes over from the first, which is then refused. With it, sealed batches outlive the process, and a
+fleet that is started again goes on where it was.
+
+Examples:
+  $ tidemark simulate --devices 20 --duration 30s
+  $ tidemark simulate --devices 1000 --connections 4 --interval 10s
+  $ tidemark simulate --start 2026-01-01T00:00:00Z --speed max --batches 1000 --batch-samples 100
+  $ tidemark simulate --mode push --batches 10 --integers --json
+  $ tidemark simulate --spool ./spool --log ./sent.ndjson --integers
+  $ tidemark verify --log ./sent.ndjson`,
+    )
+    .action(async ({ json, ...options }) => {
+      const summary = await simulate(options, untilInterrupted());
+      if (json) printJson(summary);
+      else for (const line of summaryLines(summary)) printLine(line);
+      if (summary.batchesUnacked > 0 || summary.devicesRefused > 0) process.exitCode = exitCode.failed;
+    });
+}
+
+/** A number from 0 to 1. */
+function rate(flag: string) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!/^\d*\.?\d+$/.test(text) || value > 1) {
+      throw invalidField(flag, `is ${JSON.stringify(text)}`, "choose a number from 0 to 1, such as 0.01");
+    }
+    return value;
+  };
+}
+
+function summaryLines(summary: Summary): string[] {
+  const { batchesLost, samplesLost, slowDowns } = summary;
+  const perSecond = Math.round(summary.samplesAcked / Math.max(summary.seconds, 0.001));
+  const lost = (count: number) => (batchesLost === 0 ? "" : `  lost ${count}`);
+  const slow = Object.entries(slowDowns).filter(([, times]) => times > 0);
+  return [
+    `${summary.devices} devices, ${summary.seconds} s, ${perSecond} samples/s`,
+    `batches  sent ${summary.batchesSent}  acked ${summary.batchesAcked}${lost(batchesLost)}`,
+    `samples  sent ${summary.samplesSent}  acked ${summary.samplesAcked}  rejected ${summary.samplesRejected}${lost(samplesLost)}`,
+    `ack      p50 ${summary.ackP50Ms} ms  p99 ${summary.ackP99Ms} ms`,
+    ...(slow.length === 0 ? [] : [`slowed   ${slow.map(([cause, times]) => `${times} times by ${cause}`).join(", ")}`]),
+    `again    --seed ${summary.seed} --start ${summary.start}`,
+  ];
+}

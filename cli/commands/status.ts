@@ -1,0 +1,70 @@
+import { toJson } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { Command } from "@commander-js/extra-typings";
+import { formatDuration } from "../../lib/base/duration.ts";
+import {
+  AdminService,
+  type GetStatusResponse,
+  GetStatusResponseSchema,
+} from "../../proto/gen/telemetry/v1/admin_service_pb.js";
+import { connect } from "../connect.ts";
+import { addressSetting, jsonSetting } from "../options.ts";
+import { formatTable, printJson, printLine } from "../terminal.ts";
+
+const timeoutMs = 10_000;
+
+export function addStatus(program: Command): void {
+  program
+    .command("status")
+    .description("tell how a server is doing, and what holds it up")
+    .addOption(addressSetting())
+    .addOption(jsonSetting())
+    .addHelpText(
+      "after",
+      `
+Data waits in a bounded place before each hop. A hop that is full slows the one before it; the slowest hop is the last
+one that is at least half full.
+
+  calls        bytes of the fullest ingest call that are not settled
+  writer       bytes of all ingest calls that wait for the writer and the disk
+  tables       windows that are in the journal and not in their table yet
+  subscribers  changed windows that wait for the slowest subscriber
+
+Examples:
+  $ tidemark status
+  $ tidemark status --address 127.0.0.1:50051 --json | jq .slowestHop`,
+    )
+    .action(async ({ address, json }) => {
+      const channel = await connect(address);
+      try {
+        const status = await channel.client(AdminService, "messages").getStatus({}, { timeoutMs });
+        if (json) printJson(toJson(GetStatusResponseSchema, status, { alwaysEmitImplicit: true }));
+        else for (const line of statusLines(status)) printLine(line);
+      } finally {
+        channel.close();
+      }
+    });
+}
+
+function statusLines(status: GetStatusResponse): string[] {
+  const upMs = status.uptime === undefined ? 0 : Math.floor(durationMs(status.uptime) / 1_000) * 1_000;
+  const storeMs = status.storeMax === undefined ? 0 : durationMs(status.storeMax);
+  const hops = status.hops.map(({ name, used, limit, unit }) => [
+    name,
+    Number(used),
+    Number(limit),
+    unit,
+    `${Math.round((Number(used) / Number(limit)) * 100)} %`,
+  ]);
+  return [
+    `up ${formatDuration(upMs)}, an ack survives ${status.durability === "fsync" ? "a power cut (fsync)" : "the end of the process"}`,
+    `samples  ${status.samplesCounted} counted, ${status.samplesRefused} refused; ${status.batchesDuplicate} batches came twice`,
+    `store    ${status.groups} groups, slowest of the last 10 s ${storeMs} ms; ${status.journalGroups} groups not in every table yet`,
+    `memory   ${Math.round(Number(status.rssBytes) / 2 ** 20)} MiB, ${status.ingestCalls} ingest calls`,
+    "",
+    ...formatTable([["hop", "used", "limit", "unit", "full"], ...hops]),
+    "",
+    status.slowestHop === "" ? "nothing is held up" : `slowest hop: ${status.slowestHop}`,
+    ...(status.storeProblem === "" ? [] : [`nothing can be stored: ${status.storeProblem}`]),
+  ];
+}

@@ -1,0 +1,72 @@
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Command } from "@commander-js/extra-typings";
+import { createLogUpdate } from "log-update";
+import { systemClock } from "../../lib/base/clock.ts";
+import { FrameReader } from "../../lib/wire/window-frame.ts";
+import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
+import { connect } from "../connect.ts";
+import { untilInterrupted } from "../interrupt.ts";
+import { addressSetting, duration, jsonSetting, setting } from "../options.ts";
+import { SeriesView } from "../series-view.ts";
+import { faint, printLine } from "../terminal.ts";
+import { windowRow } from "../window-row.ts";
+import { deviceSetting, metricSetting, selectorOf } from "./query.ts";
+
+export function addWatch(program: Command): void {
+  program
+    .command("watch")
+    .description("show aggregated windows as they change")
+    .addOption(addressSetting())
+    .addOption(deviceSetting())
+    .addOption(metricSetting())
+    .addOption(setting("--tier <width>", "10s, 1m, 1h or 1d").argParser(duration("--tier")).default(10_000, "10s"))
+    .addOption(jsonSetting())
+    .addHelpText(
+      "after",
+      `
+On a terminal it shows the current window of each series in place; otherwise, and with --json, it prints each
+change as a line of JSON. A window comes again, with its whole values, whenever it has changed. Ends with Ctrl-C.
+
+Examples:
+  $ tidemark watch --device sim-0001
+  $ tidemark watch --metric temperature --tier 1m
+  $ tidemark watch --device sim-0001 --metric temperature --json | jq .mean`,
+    )
+    .action(async ({ address, tier: tierMs = 10_000, json, ...names }) => {
+      const signal = untilInterrupted();
+      const channel = await connect(address);
+      const inPlace = process.stdout.isTTY && !json;
+      const draw = createLogUpdate(process.stdout);
+      const view = new SeriesView();
+      const frames = new FrameReader();
+      const show = () => {
+        const rows = Math.max(5, (process.stdout.rows ?? 24) - 4);
+        const title = `${view.size} series at ${address}, ${new Date(systemClock.nowMs()).toLocaleTimeString()}`;
+        draw([title, "", ...view.lines(rows), "", faint("Ctrl-C ends")].join("\n"));
+      };
+      try {
+        const responses = channel.client(QueryService, "messages").subscribe(
+          {
+            selector: selectorOf(names),
+            tier: durationFromMs(tierMs),
+            snapshotFrom: timestampFromMs(systemClock.nowMs()),
+          },
+          { signal },
+        );
+        for await (const { event } of responses) {
+          if (event.case === "snapshot" || event.case === "changes") {
+            for (const window of frames.read(event.value)) {
+              if (inPlace) view.add(window);
+              else printLine(JSON.stringify(windowRow(window)));
+            }
+          }
+          if (inPlace) show();
+        }
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      } finally {
+        if (inPlace) draw.done();
+        channel.close();
+      }
+    });
+}

@@ -1,0 +1,161 @@
+import { readFileSync } from "node:fs";
+import { type Command, Option } from "@commander-js/extra-typings";
+import { type Tier, tierName } from "../lib/aggregate/tiers.ts";
+import { parseDuration } from "../lib/base/duration.ts";
+import { errorMessage, invalidField } from "../lib/base/errors.ts";
+import { metricsPerDeviceMax } from "../lib/base/limits.ts";
+
+/** A flag that can also be set by `TIDEMARK_<FLAG>` and in the configuration file. */
+export function setting<Flags extends string>(flags: Flags, description: string): Option<Flags> {
+  const option = new Option(flags, description);
+  return option.env(`TIDEMARK_${option.name().toUpperCase().replaceAll("-", "_")}`);
+}
+
+export const addressSetting = () =>
+  setting("--address <host:port>", "the server").argParser(hostPort("--address")).default("127.0.0.1:50051");
+export const jsonSetting = () => setting("--json", "results as JSON, for programs");
+
+export const devicesSetting = (max: number) =>
+  setting("--devices <n>", "devices")
+    .argParser(integer("--devices", 1, max))
+    .default(100);
+export const metricsSetting = () =>
+  setting("--metrics <n>", "metrics per device")
+    .argParser(integer("--metrics", 1, metricsPerDeviceMax))
+    .default(10);
+export const intervalSetting = () =>
+  setting("--interval <duration>", "time between two readings of a device")
+    .argParser(duration("--interval"))
+    .default(1_000, "1s");
+
+/** `HOST:PORT`. */
+export function hostPort(flag: string) {
+  return (text: string): string => {
+    const port = Number(/^.+:(\d{1,5})$/.exec(text)?.[1] ?? Number.NaN);
+    if (!(port <= 65_535)) {
+      throw invalidField(flag, `is ${JSON.stringify(text)}`, "write HOST:PORT, such as 127.0.0.1:50051");
+    }
+    return text;
+  };
+}
+
+/** A whole number within bounds. */
+export function integer(flag: string, min: number, max: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max) {
+      throw invalidField(flag, `is ${JSON.stringify(text)}`, `choose a whole number from ${min} to ${max}`);
+    }
+    return value;
+  };
+}
+
+/** Milliseconds, at least 1. */
+export function duration(flag: string) {
+  return (text: string): number => {
+    const durationMs = parseDuration(text, flag);
+    if (durationMs < 1) throw invalidField(flag, `is ${JSON.stringify(text)}`, "choose at least 1ms");
+    return durationMs;
+  };
+}
+
+/** A flag that can be given more than once. */
+export function list(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+/** `10s=2d,1m=30d`: how long each tier keeps its windows. */
+export function retention(flag: string, tiers: readonly Tier[]) {
+  return (text: string): readonly Tier[] => {
+    const kept = new Map<string, number>();
+    for (const part of text.split(",")) {
+      const [name, keep, ...rest] = part.split("=");
+      const known = tiers.some((tier) => tierName(tier) === name);
+      if (!known || keep === undefined || rest.length > 0 || kept.has(name)) {
+        const names = tiers.map(tierName).join(", ");
+        throw invalidField(flag, `has ${JSON.stringify(part)}`, `write TIER=DURATION once per tier (${names})`);
+      }
+      kept.set(name, parseDuration(keep, flag));
+    }
+    return tiers.map((tier) => ({ ...tier, retentionMs: kept.get(tierName(tier)) }));
+  };
+}
+
+/**
+ * Puts the values of the configuration file where neither flag nor environment has set one. The file is a
+ * JSON object with a section per command, whose keys are the names of its flags.
+ * @throws TelemetryError that names the file and the key
+ */
+export function applyConfigFile(file: string, command: Command, commands: readonly Command[]): void {
+  const sections = readObject(file, readJson(file));
+  for (const name of Object.keys(sections)) {
+    const names = commands.map((each) => each.name());
+    if (!names.includes(name)) {
+      throw invalidField(file, `has the key ${JSON.stringify(name)}`, `its sections are ${names.join(", ")}`);
+    }
+  }
+  for (const each of commands) checkSection(file, each, sections[each.name()]);
+  const section = (sections[command.name()] ?? {}) as Record<string, unknown>;
+  for (const option of command.options) {
+    const value = section[option.name()];
+    if (value === undefined) continue;
+    const source = command.getOptionValueSource(option.attributeName());
+    if (source === "cli" || source === "env") continue;
+    command.setOptionValueWithSource(option.attributeName(), parseValue(option, value), "config");
+  }
+}
+
+/** Every section, so that a slip shows before its command is used. */
+function checkSection(file: string, command: Command, section: unknown): void {
+  if (section === undefined) return;
+  const names = command.options.map((option) => option.name());
+  for (const key of Object.keys(readObject(`${file}: ${command.name()}`, section))) {
+    if (names.includes(key)) continue;
+    const path = JSON.stringify(`${command.name()}.${key}`);
+    throw invalidField(file, `has the key ${path}`, `its keys are ${names.join(", ")}`);
+  }
+}
+
+/** A flag without a value is on when its variable is set, to whatever; `false`, `0` and nothing turn it off. */
+export function applyOffSwitches(command: Command): void {
+  for (const option of command.options) {
+    const off = ["", "0", "false"].includes(process.env[option.envVar ?? ""] ?? "on");
+    const fromEnvironment = command.getOptionValueSource(option.attributeName()) === "env";
+    if (option.isBoolean() && off && fromEnvironment) command.setOptionValue(option.attributeName(), false);
+  }
+}
+
+function parseValue(option: Option, value: unknown): unknown {
+  const parse = option.parseArg as ((text: string, before: unknown) => unknown) | undefined;
+  if (option.isBoolean()) {
+    if (typeof value === "boolean") return value;
+    throw invalidField(option.name(), `is ${JSON.stringify(value)}`, "write true or false");
+  }
+  const texts = (Array.isArray(value) ? value : [value]).map((each) => readScalar(option, each));
+  if (parse === undefined) return texts[0];
+  return texts.reduce<unknown>((before, text) => parse(text, before), undefined);
+}
+
+function readScalar(option: Option, value: unknown): string {
+  if (typeof value !== "string" && typeof value !== "number") {
+    throw invalidField(option.name(), `is ${JSON.stringify(value)}`, "write a text or a number");
+  }
+  const choices = option.argChoices;
+  if (choices !== undefined && !choices.includes(String(value))) {
+    throw invalidField(option.name(), `is ${JSON.stringify(value)}`, `choose one of ${choices.join(", ")}`);
+  }
+  return String(value);
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw invalidField("config", `cannot be read from ${file}: ${errorMessage(error)}`, "check the path and the JSON");
+  }
+}
+
+function readObject(where: string, value: unknown): Record<string, unknown> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw invalidField(where, "is not an object", 'write {"serve": {"data": "./data"}}');
+}

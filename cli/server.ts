@@ -1,0 +1,108 @@
+import { Inlet } from "../ingest/inlet.ts";
+import { ingestHandlers } from "../ingest/service.ts";
+import { Writer } from "../ingest/writer.ts";
+import type { Tier } from "../lib/aggregate/tiers.ts";
+import { systemClock } from "../lib/base/clock.ts";
+import type { Log } from "../lib/base/log.ts";
+import { RpcServer } from "../lib/rpc/server.ts";
+import { LiveFeed } from "../lib/store/live-feed.ts";
+import type { Durability } from "../lib/store/store.ts";
+import { AdminService } from "../proto/gen/telemetry/v1/admin_service_pb.js";
+import { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
+import { QueryService } from "../proto/gen/telemetry/v1/query_service_pb.js";
+import { Reader } from "../query/reader.ts";
+import { type QueryOptions, queryHandlers } from "../query/service.ts";
+import { Subscriptions } from "../query/subscriptions.ts";
+import { adminHandlers } from "./admin-service.ts";
+
+export interface ServerOptions {
+  readonly dataDir: string;
+  /** `HOST:PORT`; port 0 takes a free one. */
+  readonly grpc: string;
+  /** Finest first. */
+  readonly tiers: readonly Tier[];
+  readonly log: Log;
+  /** What an ack survives; `fsync` by default. */
+  readonly durability?: Durability;
+  /** A fault on purpose (`lib/base/faults.ts`). */
+  readonly fault?: string | undefined;
+}
+
+interface Parts {
+  readonly rpc: RpcServer;
+  readonly inlet: Inlet;
+  readonly writer: Writer;
+  readonly reader: Reader;
+  readonly ending: AbortController;
+}
+
+/** Calls that have not ended by themselves this long after the drain are cut. */
+const drainGraceMs = 5_000;
+
+/** Ingest and query in one process, over one store. */
+export class TidemarkServer {
+  /** Where gRPC is served, with its real port. */
+  readonly address: string;
+  /** Rejects when the server has failed and will ack nothing more. */
+  readonly failed: Promise<never>;
+  readonly #parts: Parts;
+
+  /** @throws TelemetryError when the store or the address cannot be had */
+  static async start({
+    dataDir,
+    grpc,
+    tiers,
+    log,
+    durability = "fsync",
+    fault,
+  }: ServerOptions): Promise<TidemarkServer> {
+    const writer = await Writer.start({ dataDir, tiers, durability, fault });
+    const reader = new Reader({ dataDir, tiers });
+    const ending = new AbortController();
+    const feed = new LiveFeed((filters) => writer.call("setFilters", filters));
+    const inlet = new Inlet(writer);
+    writer.listener = {
+      onSettled: (settlements, slabBytes) => inlet.onSettled(settlements, slabBytes),
+      onChanges: (changes) => feed.publish(changes),
+    };
+    const rpc = new RpcServer(log);
+    const clock = systemClock;
+    const subscriptions = new Subscriptions();
+    const barrier: QueryOptions["barrier"] = (selector, sessions) => writer.call("barrier", selector, sessions);
+    rpc.add(IngestService, "bytes", ingestHandlers(inlet));
+    rpc.add(
+      QueryService,
+      "messages",
+      queryHandlers({ reader, feed, subscriptions, tiers, clock, barrier, ending: ending.signal }),
+    );
+    rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, clock }));
+    const { recoveredGroups, durability: found } = writer.ready;
+    log.info(
+      `durability ${found}${recoveredGroups > 0 ? `, ${recoveredGroups} groups recovered from the journal` : ""}`,
+    );
+    try {
+      const address = await rpc.listen(grpc);
+      return new TidemarkServer(address, { rpc, inlet, writer, reader, ending });
+    } catch (error) {
+      await reader.close();
+      await writer.close();
+      throw error;
+    }
+  }
+
+  private constructor(address: string, parts: Parts) {
+    this.address = address;
+    this.#parts = parts;
+    this.failed = parts.writer.failed;
+  }
+
+  /** Settles and acks what was read, ends every call, and closes the store. */
+  async stop(): Promise<void> {
+    const { rpc, inlet, writer, reader, ending } = this.#parts;
+    ending.abort();
+    inlet.drain();
+    await rpc.close(drainGraceMs);
+    await reader.close();
+    await writer.close();
+  }
+}

@@ -1,0 +1,358 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { keptFromMs } from "../lib/aggregate/tiers.ts";
+import { WindowSet } from "../lib/aggregate/window-set.ts";
+import { errorMessage, invalidField, TelemetryError } from "../lib/base/errors.ts";
+import { messageBytesMax } from "../lib/base/limits.ts";
+import type { AggregateStore, JournalPosition } from "../lib/store/store.ts";
+import { type BatchHeader, BatchRefused, readBatchHeader } from "../lib/wire/batch-decoder.ts";
+import { WireError, WireReader, wireBytes } from "../lib/wire/wire-reader.ts";
+import { type Gap, GapSchema, type Registration, RegistrationSchema } from "../proto/gen/telemetry/v1/batch_pb.js";
+import { BatchIntake } from "./batch-intake.ts";
+import { Call, type CallDevice } from "./call.ts";
+import { type GroupBounds, type JournalRecord, JournalRecords } from "./journal-records.ts";
+import { timeBounds } from "./sample-check.ts";
+import type { CatalogChanges, DeviceState, Sessions } from "./sessions.ts";
+import { type CallEvent, readSlab, type Slab } from "./slab.ts";
+
+/** What a group of slabs comes to: all of it is stored and answered together. */
+export interface Group {
+  readonly bounds: GroupBounds;
+  /** For the journal; undefined when nothing was settled. */
+  readonly records: Uint8Array | undefined;
+  readonly catalog: CatalogChanges;
+  /** What its samples come to. */
+  readonly windows: WindowSet;
+  /** Devices with samples in the group. */
+  readonly devices: ReadonlySet<DeviceState>;
+  /** Calls to answer. */
+  readonly calls: ReadonlySet<Call>;
+}
+
+/** What has been admitted since the start. */
+export interface AdmissionCounters {
+  samplesCounted: number;
+  samplesRefused: number;
+  batchesDuplicate: number;
+}
+
+/**
+ * Reads messages, holds their batches against sessions, sequence and limits, and adds the samples that
+ * count to the windows. Nothing of it is visible to anyone before the group is stored: `commit` or `rollback` follows
+ * each `admit`.
+ */
+export class Admission {
+  /** Of the groups that were stored. */
+  readonly counters = noCounters();
+  readonly #store: AggregateStore;
+  readonly #sessions: Sessions;
+  readonly #incarnation: Uint8Array;
+  readonly #calls = new Map<number, Call>();
+  readonly #intake = new BatchIntake();
+  readonly #message = new WireReader();
+  readonly #header = new WireReader();
+  readonly #records = new JournalRecords();
+
+  // Of the group that is being admitted.
+  #windows: WindowSet;
+  #devices = new Set<DeviceState>();
+  #touched = new Set<Call>();
+  #nowMs = 0;
+  #counted = noCounters();
+
+  constructor(store: AggregateStore, sessions: Sessions) {
+    this.#store = store;
+    this.#sessions = sessions;
+    this.#incarnation = Buffer.from(store.incarnation, "hex");
+    this.#windows = this.#newWindows();
+  }
+
+  /** @param slabs in the order in which they came */
+  admit(slabs: readonly Slab[], nowMs: number): Group {
+    this.#nowMs = nowMs;
+    this.#windows = this.#newWindows();
+    this.#devices = new Set();
+    this.#touched = new Set();
+    this.#counted = noCounters();
+    const keptFrom = Math.min(...this.#store.tiers.map((tier) => keptFromMs(tier, nowMs)));
+    const bounds = { nowMs, ...timeBounds(keptFrom, nowMs) };
+    this.#intake.setBounds(bounds);
+    for (const slab of slabs) {
+      readSlab(slab, (id, event, start, end) => this.#onEvent(id, event, slab.bytes, start, end));
+    }
+    this.#windows.rollUp();
+    return {
+      bounds,
+      records: this.#records.take(bounds),
+      catalog: this.#sessions.changes,
+      windows: this.#windows,
+      devices: this.#devices,
+      calls: this.#touched,
+    };
+  }
+
+  /** The group is stored, at this position of the journal. */
+  commit(position: JournalPosition, elapsedMs: number): void {
+    this.#sessions.commit(position, elapsedMs);
+    this.counters.samplesCounted += this.#counted.samplesCounted;
+    this.counters.samplesRefused += this.#counted.samplesRefused;
+    this.counters.batchesDuplicate += this.#counted.batchesDuplicate;
+  }
+
+  /** The group could not be stored: everything is as before it, and its calls end with the error. */
+  rollback(group: Group, error: TelemetryError): void {
+    for (const call of group.calls) {
+      if (this.#calls.has(call.id)) this.#close(call);
+      call.abandon(error);
+    }
+    this.#sessions.rollback();
+  }
+
+  #newWindows(): WindowSet {
+    return new WindowSet(this.#store.tiers.map((tier) => tier.widthMs));
+  }
+
+  #onEvent(id: number, event: CallEvent, bytes: Uint8Array, start: number, end: number): void {
+    if (event === "open push" || event === "open upload" || event === "open stream") {
+      const method = event.slice("open ".length) as Call["method"];
+      this.#calls.set(id, new Call(id, method, this.#incarnation));
+      return;
+    }
+    const call = this.#calls.get(id);
+    // After its end a call can still bring what was under way.
+    if (call === undefined) return;
+    if (event === "cancel") {
+      this.#close(call);
+      return;
+    }
+    this.#touched.add(call);
+    if (event === "message") {
+      call.bytes += end - start;
+      this.#onMessage(call, bytes, start, end);
+    } else if (call.end === "open") call.end = "half-closed";
+    if (call.end !== "open") this.#close(call);
+  }
+
+  #close(call: Call): void {
+    this.#calls.delete(call.id);
+    for (const device of call.devices.values()) this.#sessions.release(device.state);
+  }
+
+  #onMessage(call: Call, bytes: Uint8Array, start: number, end: number): void {
+    try {
+      if (end - start > messageBytesMax) {
+        throw malformed(`message has ${end - start} bytes, the limit is ${messageBytesMax}; send smaller messages`);
+      }
+      this.#readMessage(call, this.#message.reset(bytes, start, end));
+    } catch (error) {
+      if (error instanceof TelemetryError) call.reject(error);
+      else if (error instanceof WireError) call.reject(unreadable("message", error));
+      else throw error;
+    }
+  }
+
+  /** The three requests have the same fields; field 2 is a batch in a push, and batches in the others. */
+  #readMessage(call: Call, message: WireReader): void {
+    const { bytes } = message;
+    let parts = 0;
+    while (message.nextField()) {
+      const { field } = message;
+      if (field < 1 || field > 3) {
+        message.skip();
+        continue;
+      }
+      message.expect(wireBytes);
+      const end = message.span();
+      parts += 1;
+      if (field === 1) this.#onRegistration(call, decode(RegistrationSchema, "registration", bytes, message.pos, end));
+      else if (field === 3) this.#onGap(call, decode(GapSchema, "gap", bytes, message.pos, end));
+      else if (call.method === "push")
+        this.#onBatch(call, readBatchHeader(this.#header.reset(bytes, message.pos, end)));
+      else this.#readBatches(call, message, end);
+      message.pos = end;
+      if (call.end !== "open") return;
+    }
+    if (parts === 0) throw malformed("message has none of registration, batches and gap; send one of them");
+    if (call.method === "push" && call.devices.size === 0) {
+      throw malformed("registration is missing; send it with every push");
+    }
+  }
+
+  #readBatches(call: Call, message: WireReader, end: number): void {
+    const messageEnd = message.end;
+    message.end = end;
+    while (message.nextField()) {
+      if (message.field !== 1) {
+        message.skip();
+        continue;
+      }
+      message.expect(wireBytes);
+      const batchEnd = message.span();
+      this.#onBatch(call, readBatchHeader(this.#header.reset(message.bytes, message.pos, batchEnd)));
+      message.pos = batchEnd;
+      if (call.end !== "open") break;
+    }
+    message.end = messageEnd;
+  }
+
+  #onRegistration(call: Call, registration: Registration): void {
+    const handle = registration.deviceHandle;
+    const before = call.devices.get(handle);
+    try {
+      if (before !== undefined && before.state.device.deviceId !== registration.deviceId) {
+        const taken = JSON.stringify(before.state.device.deviceId);
+        throw invalidField(
+          "registration.device_handle",
+          `is ${handle}, which is device ${taken} on this call`,
+          "choose another",
+        );
+      }
+      const state = this.#sessions.register(registration, this.#nowMs);
+      if (before === undefined) this.#sessions.retain(state);
+      call.register(handle, state);
+    } catch (error) {
+      if (!(error instanceof TelemetryError)) throw error;
+      call.reject(error, handle);
+    }
+  }
+
+  #onBatch(call: Call, header: BatchHeader): void {
+    const { deviceHandle, sequence } = header;
+    const device = this.#deviceOf(call, deviceHandle, "batch");
+    if (device === undefined || !this.#takesSequence(call, device, sequence, sequence, "batch.sequence")) return;
+    let counted = 0;
+    let refused = 0;
+    let bytes: Uint8Array = noBytes;
+    try {
+      const verdict = this.#intake.read(this.#header.bytes, header.start, header.end, device.session.handles);
+      counted = this.#intake.addTo(this.#windows);
+      bytes = this.#header.bytes.subarray(header.start, header.end);
+      for (const refusal of verdict) {
+        refused += refusal.samples;
+        call.refuse(device, { ...refusal, sequence: BigInt(sequence) });
+      }
+    } catch (error) {
+      if (!(error instanceof BatchRefused)) throw error;
+      // Whole, or the device would send it for ever: its sequence is used up.
+      call.refuse(device, { sequence: BigInt(sequence), reason: error.reason, samples: 0, detail: error.message });
+      if (call.method === "push") call.end = refusedPush(error, sequence);
+    }
+    this.#counted.samplesCounted += counted;
+    this.#counted.samplesRefused += refused;
+    this.#settle(call, device, { sequence, counted, refused, samplesLost: 0, batchesLost: 0, bytes });
+  }
+
+  #onGap(call: Call, gap: Gap): void {
+    const device = this.#deviceOf(call, gap.deviceHandle, "gap");
+    if (device === undefined) return;
+    const first = Number(gap.firstSequence);
+    const last = Number(gap.lastSequence);
+    if (first > last || !Number.isSafeInteger(last)) {
+      throw malformed(
+        `gap.last_sequence is ${gap.lastSequence}; send a number from first_sequence (${first}) to 2^53 - 1`,
+      );
+    }
+    if (gap.samples > BigInt(Number.MAX_SAFE_INTEGER)) {
+      throw malformed(`gap.samples is ${gap.samples}; send a number up to 2^53 - 1, or 0 when it is not known`);
+    }
+    if (!this.#takesSequence(call, device, first, last, "gap.first_sequence")) return;
+    const samplesLost = Number(gap.samples);
+    const batchesLost = last - first + 1;
+    this.#settle(call, device, { sequence: last, counted: 0, refused: 0, samplesLost, batchesLost, bytes: noBytes });
+  }
+
+  #deviceOf(call: Call, handle: number, field: string): CallDevice | undefined {
+    const device = call.devices.get(handle);
+    if (device === undefined) {
+      const error = new TelemetryError(
+        "INVALID_ARGUMENT",
+        "UNKNOWN_DEVICE",
+        `${field}.device_handle is ${handle}, which is not registered on this call; register the device first`,
+        { field: `${field}.device_handle` },
+      );
+      // A stream ends on device handle 0: a batch without one is as unreadable as a damaged header.
+      call.reject(error, handle);
+      return undefined;
+    }
+    if (device.state.session !== device.session) {
+      const { deviceId } = device.state.device;
+      const error = new TelemetryError(
+        "FAILED_PRECONDITION",
+        "SUPERSEDED",
+        `device ${JSON.stringify(deviceId)} was registered with a newer spool; stop this sender, or give it a device id of its own`,
+      );
+      call.reject(error, handle);
+      return undefined;
+    }
+    return device;
+  }
+
+  /** The sequence rule: the next one is taken, an old one is acked again, a hole is rejected. */
+  #takesSequence(call: Call, device: CallDevice, first: number, last: number, field: string): boolean {
+    const expected = device.session.ackedSequence + 1;
+    if (first === expected) return true;
+    if (last < expected && first > 0) {
+      this.#counted.batchesDuplicate += 1;
+      call.ack(device);
+      return false;
+    }
+    const error = new TelemetryError(
+      "FAILED_PRECONDITION",
+      "SEQUENCE_GAP",
+      `${field} is ${first}, expected ${expected}; go on with ${expected}`,
+      { field, metadata: { expected_sequence: String(expected) } },
+    );
+    call.reject(error, device.handle);
+    return false;
+  }
+
+  #settle(call: Call, target: CallDevice, record: Omit<JournalRecord, "session">): void {
+    const { session } = target;
+    this.#records.add({ ...record, session: session.id });
+    this.#sessions.advance(session, {
+      ackedSequence: record.sequence,
+      samplesCounted: session.samplesCounted + record.counted,
+      samplesRefused: session.samplesRefused + record.refused,
+      samplesLost: session.samplesLost + record.samplesLost,
+      batchesLost: session.batchesLost + record.batchesLost,
+      lastSeenAtMs: this.#nowMs,
+    });
+    if (record.counted > 0) this.#devices.add(target.state);
+    call.ack(target);
+  }
+}
+
+const noBytes: Uint8Array = new Uint8Array(0);
+
+function noCounters(): AdmissionCounters {
+  return { samplesCounted: 0, samplesRefused: 0, batchesDuplicate: 0 };
+}
+
+function decode<T extends typeof RegistrationSchema | typeof GapSchema>(
+  schema: T,
+  field: string,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+) {
+  try {
+    return fromBinary(schema, bytes.subarray(start, end), { readUnknownFields: false });
+  } catch (error) {
+    throw unreadable(field, error);
+  }
+}
+
+function unreadable(field: string, error: unknown): TelemetryError {
+  return malformed(`${field} cannot be read: ${errorMessage(error)}; send what telemetry.v1 describes`);
+}
+
+function malformed(message: string): TelemetryError {
+  return new TelemetryError("INVALID_ARGUMENT", "MALFORMED_MESSAGE", message, {
+    field: message.split(" ", 1)[0] ?? "",
+  });
+}
+
+function refusedPush(error: BatchRefused, sequence: number): TelemetryError {
+  return new TelemetryError("INVALID_ARGUMENT", "BATCH_REFUSED", `${error.message}; sequence ${sequence} is used up`, {
+    field: "batch",
+  });
+}

@@ -1,0 +1,110 @@
+import { crc32 } from "node:zlib";
+import { TelemetryError } from "../lib/base/errors.ts";
+import type { TimeBounds } from "./sample-check.ts";
+
+/**
+ * What a group of the journal holds: for each settled sequence its session and its verdict, and the batch's bytes as
+ * they came. With the verdict lie the bounds that it rested on, so that a replay never judges again by another clock or
+ * configuration.
+ *
+ *     group:  version u32, count u32, nowMs f64, keptFromMs f64, latestMs f64, checksum u32, records
+ *     record: session u32, length u32, sequence f64, counted f64, refused f64, samplesLost f64, batchesLost f64, bytes
+ *
+ * Little-endian; the checksum is CRC-32 of what follows it: SQLite notices damaged pages, not damaged content. A record without bytes counts nothing: a gap, or a batch that was refused whole.
+ */
+export interface JournalRecord {
+  readonly session: number;
+  /** The highest sequence that it settles. */
+  readonly sequence: number;
+  readonly counted: number;
+  readonly refused: number;
+  readonly samplesLost: number;
+  readonly batchesLost: number;
+  /** The batch, in the buffer that it was read from. */
+  readonly bytes: Uint8Array;
+}
+
+export interface GroupBounds extends TimeBounds {
+  /** When the group was admitted. */
+  readonly nowMs: number;
+}
+
+const version = 1;
+const headerBytes = 36;
+const checksumAt = 32;
+const recordBytes = 48;
+
+/** Gathers the records of a group. */
+export class JournalRecords {
+  #records: JournalRecord[] = [];
+  #length = headerBytes;
+
+  /** @param record its bytes stay the caller's, and must not change until `take` */
+  add(record: JournalRecord): void {
+    this.#records.push(record);
+    this.#length += recordBytes + record.bytes.length;
+  }
+
+  /** The group's bytes, or undefined when there is no record; it is empty again. */
+  take({ nowMs, keptFromMs, latestMs }: GroupBounds): Uint8Array | undefined {
+    const records = this.#records;
+    if (records.length === 0) return undefined;
+    const bytes = Buffer.allocUnsafe(this.#length);
+    let at = bytes.writeUInt32LE(version, 0);
+    at = bytes.writeUInt32LE(records.length, at);
+    for (const value of [nowMs, keptFromMs, latestMs]) at = bytes.writeDoubleLE(value, at);
+    at = headerBytes;
+    for (const { session, sequence, counted, refused, samplesLost, batchesLost, bytes: batch } of records) {
+      at = bytes.writeUInt32LE(session, at);
+      at = bytes.writeUInt32LE(batch.length, at);
+      at = bytes.writeDoubleLE(sequence, at);
+      at = bytes.writeDoubleLE(counted, at);
+      at = bytes.writeDoubleLE(refused, at);
+      at = bytes.writeDoubleLE(samplesLost, at);
+      at = bytes.writeDoubleLE(batchesLost, at);
+      bytes.set(batch, at);
+      at += batch.length;
+    }
+    bytes.writeUInt32LE(crc32(bytes.subarray(headerBytes)), checksumAt);
+    this.#records = [];
+    this.#length = headerBytes;
+    return bytes;
+  }
+}
+
+/** Reads a group back. @throws TelemetryError when it is damaged */
+export function readJournalRecords(group: Uint8Array): { bounds: GroupBounds; records: Iterable<JournalRecord> } {
+  const bytes = Buffer.from(group.buffer, group.byteOffset, group.byteLength);
+  const found = bytes.readUInt32LE(0);
+  if (found !== version || bytes.readUInt32LE(checksumAt) !== crc32(bytes.subarray(headerBytes))) {
+    throw new TelemetryError(
+      "FAILED_PRECONDITION",
+      "STORE_DAMAGED",
+      `a group of the journal (version ${found}) cannot be read: its bytes have changed. Put a backup into an empty ` +
+        "directory, or begin with an empty one: devices send what they still have",
+    );
+  }
+  const count = bytes.readUInt32LE(4);
+  const bounds = {
+    nowMs: bytes.readDoubleLE(8),
+    keptFromMs: bytes.readDoubleLE(16),
+    latestMs: bytes.readDoubleLE(24),
+  };
+  function* records(): Generator<JournalRecord> {
+    let at = headerBytes;
+    for (let i = 0; i < count; i += 1) {
+      const length = bytes.readUInt32LE(at + 4);
+      yield {
+        session: bytes.readUInt32LE(at),
+        sequence: bytes.readDoubleLE(at + 8),
+        counted: bytes.readDoubleLE(at + 16),
+        refused: bytes.readDoubleLE(at + 24),
+        samplesLost: bytes.readDoubleLE(at + 32),
+        batchesLost: bytes.readDoubleLE(at + 40),
+        bytes: bytes.subarray(at + recordBytes, at + recordBytes + length),
+      };
+      at += recordBytes + length;
+    }
+  }
+  return { bounds, records: records() };
+}

@@ -1,0 +1,140 @@
+import {
+  auditTime,
+  catchError,
+  filter,
+  type MonoTypeOperatorFunction,
+  map,
+  mergeMap,
+  type Observable,
+  type OperatorFunction,
+  pipe,
+  type SchedulerLike,
+  share,
+  tap,
+} from "rxjs";
+import type { Clock } from "../lib/base/clock.ts";
+import { TelemetryError } from "../lib/base/errors.ts";
+import { reach } from "../lib/base/faults.ts";
+import { publishIntervalMs, storeRetryMs } from "../lib/base/limits.ts";
+import type { Journal, JournalPosition, WindowChanges } from "../lib/store/store.ts";
+import type { Admission, Group } from "./admission.ts";
+import type { Settlement } from "./call.ts";
+import type { ChangeCollector } from "./change-collector.ts";
+import type { Flusher } from "./flusher.ts";
+import type { Slab } from "./slab.ts";
+
+/** A group after it was stored, or could not be. */
+export interface Outcome {
+  readonly group: Group;
+  /** Whether it was written: it had something to store, and could be. */
+  readonly stored: boolean;
+  /** Where it lies in the journal; undefined when it had nothing for the journal, or could not be stored. */
+  readonly position: JournalPosition | undefined;
+  readonly settlements: readonly Settlement[];
+}
+
+export interface Pipeline {
+  /** One per group of slabs, when it is on disk or has failed: every call of the group is answered. */
+  readonly outcomes: Observable<Outcome>;
+  /** What stored groups changed, for the live feed, conflated over `publishIntervalMs`. */
+  readonly changes: Observable<WindowChanges>;
+}
+
+export interface Stages {
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly admission: Admission;
+  readonly flusher: Flusher;
+  readonly collector: ChangeCollector;
+}
+
+/**
+ * The way of the data through the writer thread:
+ *
+ *     slabs -> admit -> append to the journal -> outcomes (acks)
+ *                                             -> merge into dirty windows -> changes (live feed)
+ *
+ * It carries groups, never single samples. Its bound lies outside: the I/O thread holds back what is
+ * over the bytes in flight (`Inlet`). Subscribe to `outcomes` first: acks do not wait for the rest.
+ *
+ * @param slabs all that were waiting, as one group
+ */
+export function ingestPipeline(
+  slabs: Observable<readonly Slab[]>,
+  stages: Stages,
+  scheduler?: SchedulerLike,
+): Pipeline {
+  const { clock, admission, flusher, collector } = stages;
+  const outcomes = slabs.pipe(
+    map((group) => admission.admit(group, clock.nowMs())),
+    append(stages),
+    stopFlushing(flusher),
+    share(),
+  );
+  const absorbed = outcomes.pipe(
+    tap(({ group, position }) => position !== undefined && flusher.absorb(group, position)),
+    stopFlushing(flusher),
+  );
+  return { outcomes, changes: absorbed.pipe(conflate(collector, scheduler)) };
+}
+
+/**
+ * An error ends the pipeline, and soon the process. Memory may be ahead of the journal by then: nothing of it may reach
+ * the tables any more.
+ */
+function stopFlushing<T>(flusher: Flusher): MonoTypeOperatorFunction<T> {
+  return catchError((error: unknown) => {
+    flusher.fail();
+    throw error;
+  });
+}
+
+/** One transaction per group, then its answers: no ack leaves before the group is on disk. */
+function append({ journal, admission, flusher, clock }: Stages): OperatorFunction<Group, Outcome> {
+  return map((group) => {
+    const stored = hasChanges(group);
+    try {
+      // A group of duplicates, or of refused registrations, has nothing to store and is answered all the same.
+      if (stored) {
+        reach("before-append");
+        journal.append(group.records, group.catalog);
+        reach("after-append");
+      }
+    } catch (error) {
+      flusher.onStoreFailed(error);
+      admission.rollback(group, diskFull(error));
+      return { group, stored: false, position: undefined, settlements: settle(group.calls) };
+    }
+    admission.commit(journal.position, clock.elapsedMs());
+    const position = group.records === undefined ? undefined : journal.position;
+    return { group, stored, position, settlements: settle(group.calls) };
+  });
+}
+
+/** Gathers what the groups of an interval changed, the latest values only. */
+function conflate(collector: ChangeCollector, scheduler?: SchedulerLike): OperatorFunction<Outcome, WindowChanges> {
+  return pipe(
+    filter(({ position }) => position !== undefined && collector.interested),
+    tap(({ group, position = 0 }) => collector.add(group, position)),
+    auditTime(publishIntervalMs, scheduler),
+    mergeMap(() => collector.take(), 1),
+  );
+}
+
+function hasChanges({ records, catalog }: Group): boolean {
+  const { devices, sessions, series, handles } = catalog;
+  return records !== undefined || devices.size + sessions.size + series.size + handles.length > 0;
+}
+
+function diskFull(cause: unknown): TelemetryError {
+  return new TelemetryError(
+    "RESOURCE_EXHAUSTED",
+    "DISK_FULL",
+    "the server's disk is full; nothing of this was kept, send it again when there is space",
+    { metadata: { retry_after_ms: String(storeRetryMs) }, cause },
+  );
+}
+
+function settle(calls: Group["calls"]): Settlement[] {
+  return [...calls].map((call) => call.settle());
+}

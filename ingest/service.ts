@@ -1,0 +1,58 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { TelemetryError } from "../lib/base/errors.ts";
+import type { CallContext, Handlers } from "../lib/rpc/server.ts";
+import type { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
+import { StreamBatchesResponseSchema } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
+import type { Inlet, InletCall } from "./inlet.ts";
+
+/** The three ways in. Requests are passed on as bytes: the writer thread reads them. */
+export function ingestHandlers(inlet: Inlet): Handlers<typeof IngestService, "bytes"> {
+  return {
+    async pushBatch(request, { signal }) {
+      const call = inlet.open("push");
+      signal.addEventListener("abort", () => call.cancel(), { once: true });
+      if (await call.send(request)) call.halfClose();
+      return await onlyAnswer(call);
+    },
+
+    async uploadBatches(requests, { signal }) {
+      const call = inlet.open("upload");
+      void forward(requests, call, signal);
+      return await onlyAnswer(call);
+    },
+
+    async *streamBatches(requests, { signal }) {
+      const call = inlet.open("stream");
+      void forward(requests, call, signal);
+      yield* call.answers();
+      if (call.drained) yield drainMessage;
+    },
+  };
+}
+
+const drainMessage = toBinary(
+  StreamBatchesResponseSchema,
+  create(StreamBatchesResponseSchema, {
+    message: { case: "drain", value: { detail: "the server is shutting down; connect again" } },
+  }),
+);
+
+/** Reads a call's messages, no faster than they are settled. */
+async function forward(requests: AsyncIterable<Uint8Array>, call: InletCall, signal: CallContext["signal"]) {
+  // Reading may be waiting for room when the client goes.
+  signal.addEventListener("abort", () => call.cancel(), { once: true });
+  try {
+    for await (const message of requests) {
+      if (!(await call.send(message))) return;
+    }
+    call.halfClose();
+  } catch {
+    // The call is over, and grpc-js has told its client why, if it is there.
+    call.cancel();
+  }
+}
+
+async function onlyAnswer(call: InletCall): Promise<Uint8Array> {
+  for await (const answer of call.answers()) return answer;
+  throw new TelemetryError("CANCELLED", "CALL_OVER", "the call is over");
+}

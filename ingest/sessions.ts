@@ -1,0 +1,346 @@
+import { invalidField, TelemetryError } from "../lib/base/errors.ts";
+import { idleSessionsMax, metricsPerDeviceMax } from "../lib/base/limits.ts";
+import type {
+  AggregateStore,
+  Device,
+  JournalPosition,
+  NextIds,
+  Series,
+  Session,
+  SessionMark,
+} from "../lib/store/store.ts";
+import type { Registration } from "../proto/gen/telemetry/v1/batch_pb.js";
+import { checkRegistration, kindOf } from "./registration.ts";
+
+/** A device, its newest session and its series, in the writer's memory. */
+export interface DeviceState {
+  readonly device: Device;
+  session: Session;
+  readonly seriesByName: Map<string, Series>;
+  /** Spools superseded since this was read from the store: the store may not know yet. */
+  readonly superseded: Set<string>;
+  /** Calls on which it is registered. */
+  calls: number;
+}
+
+/** What a group adds to the catalog, or changes in it. */
+export interface CatalogChanges {
+  readonly devices: Set<Device>;
+  readonly sessions: Set<Session>;
+  readonly series: Set<Series>;
+  readonly handles: [session: number, handle: number, series: number][];
+}
+
+/**
+ * The sessions of the devices that are connected, and of some that were: the sequence rule's memory. What a group
+ * changes is undone when it cannot be stored, and marks that are only in the journal are kept until they are flushed.
+ */
+export class Sessions {
+  readonly #store: AggregateStore;
+  readonly #states = new Map<string, DeviceState>();
+  /** Devices on no call, the longest idle first. */
+  readonly #idle = new Set<DeviceState>();
+  /** Sessions whose stored marks are behind the journal, the longest behind first. */
+  readonly #dirty = new Map<Session, { since: JournalPosition; sinceMs: number }>();
+  #nextIds: NextIds;
+
+  // Of the group that is being admitted.
+  #changes = noChanges();
+  #marks = new Map<Session, SessionMark>();
+  #undo: (() => void)[] = [];
+
+  constructor(store: AggregateStore) {
+    this.#store = store;
+    this.#nextIds = store.nextIds();
+  }
+
+  /** What the group has changed so far. */
+  get changes(): CatalogChanges {
+    return this.#changes;
+  }
+
+  /** The group is in the journal at this position. */
+  commit(position: JournalPosition, nowMs: number): void {
+    for (const session of this.#marks.keys()) {
+      if (!this.#dirty.has(session)) this.#dirty.set(session, { since: position, sinceMs: nowMs });
+    }
+    this.#beginGroup();
+  }
+
+  /** The group could not be stored: everything is as it was before it. */
+  rollback(): void {
+    for (const undo of this.#undo.reverse()) undo();
+    for (const [session, mark] of this.#marks) Object.assign(session, mark);
+    this.#beginGroup();
+  }
+
+  /** Moves the mark of a session. */
+  advance(session: Session, mark: Partial<SessionMark>): void {
+    if (!this.#marks.has(session)) {
+      const { ackedSequence, samplesCounted, samplesRefused, samplesLost, batchesLost, lastSeenAtMs } = session;
+      this.#marks.set(session, {
+        ackedSequence,
+        samplesCounted,
+        samplesRefused,
+        samplesLost,
+        batchesLost,
+        lastSeenAtMs,
+      });
+    }
+    Object.assign(session, mark);
+  }
+
+  /** Position of the first group that some stored mark does not show; infinity when all show all. */
+  get dirtySince(): JournalPosition {
+    for (const { since } of this.#dirty.values()) return since;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** Sessions that have been dirty since `sinceMs` or longer, at most so many. */
+  dirty(sinceMs: number, max: number): Session[] {
+    const sessions: Session[] = [];
+    for (const [session, dirty] of this.#dirty) {
+      if (sessions.length === max || dirty.sinceMs > sinceMs) break;
+      sessions.push(session);
+    }
+    return sessions;
+  }
+
+  /** The sessions are stored as they are. */
+  clean(sessions: readonly Session[]): void {
+    for (const session of sessions) this.#dirty.delete(session);
+  }
+
+  #beginGroup(): void {
+    this.#changes = noChanges();
+    this.#marks = new Map();
+    this.#undo = [];
+    this.#evict();
+  }
+
+  /**
+   * Opens the session that a registration names, and makes what is new.
+   * @throws TelemetryError when a field is not valid, contradicts what is stored, or a newer spool has
+   * taken over: then nothing has changed
+   */
+  register(registration: Registration, nowMs: number): DeviceState {
+    checkRegistration(registration);
+    const spoolId = Buffer.from(registration.spoolId).toString("hex");
+    const known = this.find(registration.deviceId);
+    if (known !== undefined && known.session.spoolId !== spoolId && !known.device.reset) {
+      this.#refuseSuperseded(known, spoolId);
+    }
+    checkMetricsAgainst(known, spoolId, registration);
+
+    const state = known ?? this.#newDevice(registration.deviceId, spoolId, nowMs);
+    if (state.session.spoolId !== spoolId) this.#supersede(state, spoolId);
+    if (state.device.reset) this.#setReset(state.device, false);
+    if (JSON.stringify(state.device.labels) !== JSON.stringify(registration.labels)) {
+      const { labels } = state.device;
+      state.device.labels = registration.labels;
+      this.#undo.push(() => {
+        state.device.labels = labels;
+      });
+      this.#changes.devices.add(state.device);
+    }
+    this.#defineMetrics(state, registration);
+    return state;
+  }
+
+  /** An operator lets whichever spool registers next take the device over. @returns false when it is not known */
+  reset(deviceId: string): boolean {
+    const state = this.find(deviceId);
+    if (state !== undefined) this.#setReset(state.device, true);
+    return state !== undefined;
+  }
+
+  /** A call has registered the device. */
+  retain(state: DeviceState): void {
+    state.calls += 1;
+    this.#idle.delete(state);
+  }
+
+  /** A call that had registered the device has ended. */
+  release(state: DeviceState): void {
+    state.calls -= 1;
+    if (state.calls > 0 || this.#states.get(state.device.deviceId) !== state) return;
+    this.#idle.add(state);
+  }
+
+  /** Keeps the idle ones within their limit, between groups: what is not stored yet stays. */
+  #evict(): void {
+    for (const state of this.#idle) {
+      if (this.#idle.size <= idleSessionsMax || this.#dirty.has(state.session)) return;
+      this.#idle.delete(state);
+      this.#states.delete(state.device.deviceId);
+    }
+  }
+
+  /** A device that is known, from memory or from the store. */
+  find(deviceId: string): DeviceState | undefined {
+    const cached = this.#states.get(deviceId);
+    if (cached !== undefined) return cached;
+    const stored = this.#store.findDevice(deviceId);
+    if (stored === undefined) return undefined;
+    return this.#remember(stored.device, stored.session, stored.series);
+  }
+
+  #remember(device: Device, session: Session, series: readonly Series[]): DeviceState {
+    const seriesByName = new Map(series.map((each) => [each.name, each]));
+    const state: DeviceState = { device, session, seriesByName, superseded: new Set(), calls: 0 };
+    this.#states.set(device.deviceId, state);
+    this.#idle.add(state);
+    return state;
+  }
+
+  #refuseSuperseded(state: DeviceState, spoolId: string): void {
+    if (!state.superseded.has(spoolId) && !this.#store.isSuperseded(state.device.id, spoolId)) return;
+    throw new TelemetryError(
+      "FAILED_PRECONDITION",
+      "SUPERSEDED",
+      `registration.spool_id ${spoolId} of device ${JSON.stringify(state.device.deviceId)} was superseded by a newer ` +
+        "spool; stop this sender, or give it a device id of its own",
+      { field: "registration.spool_id" },
+    );
+  }
+
+  #newDevice(deviceId: string, spoolId: string, nowMs: number): DeviceState {
+    const device: Device = {
+      id: this.#nextIds.device++,
+      deviceId,
+      createdAtMs: nowMs,
+      labels: {},
+      session: 0,
+      reset: false,
+    };
+    this.#undo.push(() => this.#forget(deviceId));
+    return this.#remember(device, this.#newSession(device, spoolId), []);
+  }
+
+  #supersede(state: DeviceState, spoolId: string): void {
+    const { session } = state;
+    this.#undo.push(() => {
+      state.superseded.delete(session.spoolId);
+      state.session = session;
+      state.device.session = session.id;
+    });
+    state.superseded.add(session.spoolId);
+    state.superseded.delete(spoolId);
+    state.session = this.#earlierSession(state.device, spoolId) ?? this.#newSession(state.device, spoolId);
+  }
+
+  /** After a reset a superseded spool may come back: it goes on where its session was. */
+  #earlierSession(device: Device, spoolId: string): Session | undefined {
+    if (!device.reset) return undefined;
+    const unstored = [...this.#dirty.keys()].find((each) => each.device === device.id && each.spoolId === spoolId);
+    const session = unstored ?? this.#store.findSessionOf(device.id, spoolId);
+    if (session === undefined) return undefined;
+    device.session = session.id;
+    this.#changes.devices.add(device);
+    return session;
+  }
+
+  #setReset(device: Device, reset: boolean): void {
+    const before = device.reset;
+    device.reset = reset;
+    this.#undo.push(() => {
+      device.reset = before;
+    });
+    this.#changes.devices.add(device);
+  }
+
+  #forget(deviceId: string): void {
+    const state = this.#states.get(deviceId);
+    if (state !== undefined) this.#idle.delete(state);
+    this.#states.delete(deviceId);
+  }
+
+  #newSession(device: Device, spoolId: string): Session {
+    const session: Session = {
+      id: this.#nextIds.session++,
+      device: device.id,
+      spoolId,
+      ackedSequence: 0,
+      samplesCounted: 0,
+      samplesRefused: 0,
+      samplesLost: 0,
+      batchesLost: 0,
+      lastSeenAtMs: undefined,
+      handles: new Map(),
+    };
+    device.session = session.id;
+    this.#changes.devices.add(device);
+    this.#changes.sessions.add(session);
+    return session;
+  }
+
+  #defineMetrics(state: DeviceState, registration: Registration): void {
+    for (const definition of registration.metrics) {
+      let series = state.seriesByName.get(definition.name);
+      if (series === undefined) {
+        series = {
+          id: this.#nextIds.series++,
+          device: state.device.id,
+          name: definition.name,
+          kind: kindOf(definition),
+          unit: definition.unit,
+          description: definition.description,
+        };
+        const { name } = series;
+        state.seriesByName.set(name, series);
+        this.#undo.push(() => void state.seriesByName.delete(name));
+        this.#changes.series.add(series);
+      } else if (series.unit !== definition.unit || series.description !== definition.description) {
+        const { unit, description } = series;
+        const known = series;
+        this.#undo.push(() => void Object.assign(known, { unit, description }));
+        series.unit = definition.unit;
+        series.description = definition.description;
+        this.#changes.series.add(series);
+      }
+      const { handles, id } = state.session;
+      if (handles.has(definition.handle)) continue;
+      handles.set(definition.handle, series.id);
+      this.#undo.push(() => void handles.delete(definition.handle));
+      this.#changes.handles.push([id, definition.handle, series.id]);
+    }
+  }
+}
+
+/** A kind never changes, a handle keeps its metric for the session, and a device has so many metrics. */
+function checkMetricsAgainst(known: DeviceState | undefined, spoolId: string, registration: Registration): void {
+  if (known === undefined) return;
+  const handles = known.session.spoolId === spoolId ? known.session.handles : new Map<number, number>();
+  let metrics = known.seriesByName.size;
+  for (const [i, definition] of registration.metrics.entries()) {
+    const path = `registration.metrics[${i}]`;
+    const series = known.seriesByName.get(definition.name);
+    if (series === undefined) metrics += 1;
+    if (series !== undefined && series.kind !== kindOf(definition)) {
+      throw invalidField(
+        `${path}.kind`,
+        `is ${kindOf(definition)}, but ${JSON.stringify(definition.name)} of this device is a ${series.kind}`,
+        "give the metric another name",
+      );
+    }
+    const bound = handles.get(definition.handle);
+    if (bound !== undefined && bound !== series?.id) {
+      throw invalidField(
+        `${path}.handle`,
+        `is ${definition.handle}, which stands for another metric in this session`,
+        "keep the handles of a spool, or make a new spool",
+      );
+    }
+  }
+  if (metrics > metricsPerDeviceMax) {
+    throw invalidField(
+      "registration.metrics",
+      `would give the device ${metrics} metrics, the limit is ${metricsPerDeviceMax}`,
+      "spread them over several devices",
+    );
+  }
+}
+
+function noChanges(): CatalogChanges {
+  return { devices: new Set(), sessions: new Set(), series: new Set(), handles: [] };
+}

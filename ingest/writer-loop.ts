@@ -1,0 +1,171 @@
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { Subject } from "rxjs";
+import { shardOf } from "../lib/aggregate/shard.ts";
+import { systemClock } from "../lib/base/clock.ts";
+import type { ThreadCall } from "../lib/base/thread-calls.ts";
+import type { SqliteStore } from "../lib/store/sqlite/sqlite-store.ts";
+import type { Selector } from "../lib/store/store.ts";
+import { Admission } from "./admission.ts";
+import { ChangeCollector } from "./change-collector.ts";
+import { Flusher } from "./flusher.ts";
+import { ingestPipeline } from "./pipeline.ts";
+import { RecentMax } from "./recent-max.ts";
+import { Sessions } from "./sessions.ts";
+import type { Slab } from "./slab.ts";
+import type { FromWriter, ToWriter, WriterCalls, WriterStatus } from "./writer-messages.ts";
+
+/** Windows deleted in one step: a few milliseconds, so that acks do not wait. */
+const pruneWindows = 1_000;
+const pruneIntervalMs = 1_000;
+const pruneAgainMs = 20;
+const flushCheckMs = 50;
+
+/** Feeds the pipeline from the port, does what is due between groups, and answers requests. */
+export class WriterLoop {
+  readonly #port: MessagePort;
+  readonly #store: SqliteStore;
+  readonly #sessions: Sessions;
+  readonly #admission: Admission;
+  readonly #flusher: Flusher;
+  readonly #collector = new ChangeCollector();
+  readonly #slabs = new Subject<readonly Slab[]>();
+  readonly #storeMs = new RecentMax();
+  readonly #calls: { [K in keyof WriterCalls]: (...args: Parameters<WriterCalls[K]>) => unknown };
+  #groups = 0;
+  #slabBytes = 0;
+  #closed = false;
+  #flushTimer: NodeJS.Timeout | undefined;
+  #pruneTimer: NodeJS.Timeout | undefined;
+
+  constructor(port: MessagePort, store: SqliteStore) {
+    this.#port = port;
+    this.#store = store;
+    this.#sessions = new Sessions(store);
+    this.#admission = new Admission(store, this.#sessions);
+    this.#flusher = new Flusher(store, this.#sessions, systemClock);
+    this.#calls = {
+      setFilters: (filters) => this.#collector.setFilters(filters),
+      barrier: (selector, sessions) => this.#barrier(selector, sessions),
+      status: () => this.#status(),
+      resetDevice: (deviceId) => this.#resetDevice(deviceId),
+      backUp: (file) => store.backUp(file),
+    };
+    const pipeline = ingestPipeline(this.#slabs, {
+      clock: systemClock,
+      journal: store,
+      admission: this.#admission,
+      flusher: this.#flusher,
+      collector: this.#collector,
+    });
+    pipeline.outcomes.subscribe(({ settlements, stored }) => {
+      if (stored) this.#groups += 1;
+      this.#post({ kind: "settled", slabBytes: this.#slabBytes, settlements });
+    });
+    pipeline.changes.subscribe((changes) => this.#post({ kind: "changes", changes }));
+    port.on("message", (message: ToWriter) => this.#onMessages(message));
+    this.#flush();
+    this.#prune();
+  }
+
+  #post(message: FromWriter): void {
+    this.#port.postMessage(message);
+  }
+
+  /** Whatever has come in since the last group becomes one group: the busier, the larger the commit. */
+  #onMessages(first: ToWriter): void {
+    let group: Slab[] = [];
+    for (let message: ToWriter | undefined = first; message !== undefined; ) {
+      if (message.kind === "slab") group.push(message.slab);
+      else {
+        this.#takeGroup(group);
+        group = [];
+        if (message.kind === "close") {
+          this.#close();
+          return;
+        }
+        void this.#answer(message.call);
+      }
+      message = receiveMessageOnPort(this.#port)?.message as ToWriter | undefined;
+    }
+    this.#takeGroup(group);
+  }
+
+  #takeGroup(slabs: readonly Slab[]): void {
+    if (slabs.length === 0) return;
+    const startMs = systemClock.elapsedMs();
+    this.#slabBytes = slabs.reduce((sum, slab) => sum + slab.bytes.length, 0);
+    this.#slabs.next(slabs);
+    const endMs = systemClock.elapsedMs();
+    this.#storeMs.record(endMs - startMs, endMs);
+  }
+
+  async #answer({ id, name, args }: ThreadCall<WriterCalls>): Promise<void> {
+    try {
+      const result = await (this.#calls[name] as (...args: unknown[]) => unknown)(...args);
+      this.#post({ kind: "reply", reply: { id, result } });
+    } catch (error) {
+      this.#post({ kind: "reply", reply: { id, error } });
+    }
+  }
+
+  #barrier(selector: Selector | undefined, sessions: boolean): Promise<number> {
+    const opened = this.#flusher.barrier(selector === undefined ? [] : this.#shardsOf(selector), sessions);
+    this.#flush();
+    return opened;
+  }
+
+  #resetDevice(deviceId: string): boolean {
+    const found = this.#sessions.reset(deviceId);
+    try {
+      if (found) this.#store.append(undefined, this.#sessions.changes);
+    } catch (error) {
+      this.#sessions.rollback();
+      throw error;
+    }
+    this.#sessions.commit(this.#store.position, systemClock.elapsedMs());
+    return found;
+  }
+
+  #shardsOf({ deviceIds, metricNames }: Selector): Iterable<number> | "all" {
+    if (deviceIds === undefined) return "all";
+    const series = deviceIds.flatMap((id) => [...(this.#sessions.find(id)?.seriesByName.values() ?? [])]);
+    const wanted = series.filter(({ name }) => metricNames?.includes(name) ?? true);
+    return new Set(wanted.map(({ id }) => shardOf(id)));
+  }
+
+  #status(): WriterStatus {
+    return {
+      ...this.#admission.counters,
+      groups: this.#groups,
+      storeMsMax: this.#storeMs.read(systemClock.elapsedMs()),
+      position: this.#store.position,
+      journalGroups: this.#flusher.journalGroups,
+      dirtyWindows: this.#flusher.dirtyWindows,
+      problem: this.#flusher.problem,
+    };
+  }
+
+  /** One step at a time, so that groups come in between. */
+  #flush(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#flushTimer);
+    if (this.#flusher.step()) setImmediate(() => this.#flush());
+    else this.#flushTimer = setTimeout(() => this.#flush(), flushCheckMs);
+  }
+
+  #prune(): void {
+    const deleted = this.#flusher.prune(systemClock.nowMs(), pruneWindows);
+    const againMs = deleted === pruneWindows ? pruneAgainMs : pruneIntervalMs;
+    this.#pruneTimer = setTimeout(() => this.#prune(), againMs);
+  }
+
+  #close(): void {
+    this.#closed = true;
+    clearTimeout(this.#flushTimer);
+    clearTimeout(this.#pruneTimer);
+    this.#slabs.complete();
+    this.#flusher.finish();
+    this.#store.close();
+    this.#port.close();
+  }
+}

@@ -1,0 +1,69 @@
+import type { Tier } from "../lib/aggregate/tiers.ts";
+import type { TelemetryErrorFields } from "../lib/base/errors.ts";
+import type { ThreadCall, ThreadReply } from "../lib/base/thread-calls.ts";
+import type { LiveFilter } from "../lib/store/live-feed.ts";
+import type { Durability, JournalPosition, Selector, WindowChanges } from "../lib/store/store.ts";
+import type { AdmissionCounters } from "./admission.ts";
+import type { Settlement } from "./call.ts";
+import type { Slab } from "./slab.ts";
+
+/** What the writer thread is started with. */
+export interface WriterOptions {
+  readonly dataDir: string;
+  readonly tiers: readonly Tier[];
+  readonly durability: Durability;
+  /** A fault on purpose (`lib/base/faults.ts`); undefined: none. */
+  readonly fault: string | undefined;
+}
+
+/** How the writer thread is doing; counters since its start. */
+export interface WriterStatus extends AdmissionCounters {
+  readonly groups: number;
+  /** Longest time that storing a group took in the last 10 s. */
+  readonly storeMsMax: number;
+  readonly position: JournalPosition;
+  readonly journalGroups: number;
+  readonly dirtyWindows: number;
+  /** Why nothing can be stored; empty when it can. */
+  readonly problem: string;
+}
+
+/** What can be asked of the writer thread. Each is answered behind the slabs that were submitted before. */
+export interface WriterCalls {
+  /** From now on, what passes any of the filters is published. */
+  setFilters(filters: readonly LiveFilter[]): void;
+  /**
+   * Resolves when the tables show everything acked so far: the windows of a selection (undefined: none), and how far
+   * the sessions have come.
+   */
+  barrier(selector: Selector | undefined, sessions: boolean): JournalPosition;
+  status(): WriterStatus;
+  /** Lets whichever spool registers next take a device over. @returns false when it is not known */
+  resetDevice(deviceId: string): boolean;
+  /** Copies the database into a new file. */
+  backUp(file: string): void;
+}
+
+/** I/O thread to writer thread. */
+export type ToWriter =
+  | { readonly kind: "slab"; readonly slab: Slab }
+  | { readonly kind: "call"; readonly call: ThreadCall<WriterCalls> }
+  | { readonly kind: "close" };
+
+/** What was found at the start. */
+export interface WriterReady {
+  readonly kind: "ready";
+  readonly incarnation: string;
+  /** As read back from the database. */
+  readonly durability: Durability;
+  /** Groups of the journal that were brought into the tables. */
+  readonly recoveredGroups: number;
+}
+
+/** Writer thread to I/O thread. */
+export type FromWriter =
+  | WriterReady
+  | { readonly kind: "failed"; readonly error: TelemetryErrorFields }
+  | { readonly kind: "settled"; readonly slabBytes: number; readonly settlements: readonly Settlement[] }
+  | { readonly kind: "changes"; readonly changes: WindowChanges }
+  | { readonly kind: "reply"; readonly reply: ThreadReply };

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+
+/**
+ * Every limit of the product, with its unit and its reason. What comes from outside and is over one
+ * of them is refused with an error that names it.
+ */
+
+const kib = 1024;
+const mib = 1024 * kib;
+
+/** grpc-js's own default; a message of 64 batches of 100 samples is 60 KiB. */
+export const messageBytesMax = 4 * mib;
+/**
+ * What grpc-js takes in before it ends the stream by itself, without a reason that names the field.
+ * Above `messageBytesMax`, so that a message a little too large gets our answer.
+ */
+export const messageBytesHardMax = 2 * messageBytesMax;
+
+/** 100,000 doubles, each with a time of its own. Bounds the scratch memory of the decoder. */
+export const batchBytesMax = 1.5 * mib;
+export const batchSamplesMax = 100_000;
+export const batchTablesMax = 1_024;
+assert(batchBytesMax <= messageBytesMax, "a batch fits in a message");
+assert(batchSamplesMax * (8 + 5) + kib <= batchBytesMax, "one metric with the most samples fits in a batch");
+
+export const deviceHandleMax = 0xffff_ffff;
+/** Handles index an array in the writer. */
+export const metricHandleMax = 0xffff;
+export const metricsPerDeviceMax = 1_000;
+assert(metricsPerDeviceMax <= metricHandleMax, "every metric of a device can have a handle");
+
+/** UTF-8 bytes. Ids are keys of the store: short ones keep its pages dense. */
+export const deviceIdBytesMax = 256;
+export const metricNameBytesMax = 256;
+/** As long as OpenTelemetry allows. */
+export const metricUnitBytesMax = 63;
+export const metricDescriptionBytesMax = 1_024;
+export const spoolIdBytes = 16;
+export const labelsMax = 32;
+/** As long as Kubernetes allows for a label's name. */
+export const labelKeyBytesMax = 63;
+export const labelValueBytesMax = 256;
+
+/** A sequence is a number in JavaScript, and stays exact. */
+export const sequenceMax = Number.MAX_SAFE_INTEGER;
+
+/** The years 1 to 9999, as of google.protobuf.Timestamp, so that every stored time can be told. */
+export const timeMsMin = -62_135_596_800_000;
+export const timeMsMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+assert(new Date(timeMsMin).toISOString() === "0001-01-01T00:00:00.000Z");
+
+/** A device's clock may be this far ahead; further is a fault that would spoil "the latest window". */
+export const timeAheadMsMax = 10 * 60_000;
+
+/** Refusals told one by one in an ack; further ones are added up per reason. */
+export const refusalsPerAckMax = 100;
+/** Rejects told in answer to one group; a sender that earns more has been told enough. */
+export const rejectsPerAnswerMax = 100;
+
+/** Request bytes of one call that the server holds and has not settled: a few large messages. */
+export const callBytesInFlightMax = 4 * mib;
+/** Request bytes of all calls together that the server holds and has not settled. */
+export const ingestBytesInFlightMax = 32 * mib;
+assert(callBytesInFlightMax >= messageBytesMax, "a call can have a message of any size in flight");
+assert(ingestBytesInFlightMax >= 4 * callBytesInFlightMax, "one loud call leaves room for others");
+
+/** A stream whose reading has waited this long is told why, and again after the second time. */
+export const slowDownAfterMs = 200;
+export const slowDownAgainMs = 1_000;
+
+/** Answers waiting for a client that does not read them, after which its calls are not read either. */
+export const answersWaitingMax = 64;
+
+/** Devices whose session the writer keeps in memory while no call uses them. */
+export const idleSessionsMax = 100_000;
+
+/** Windows in one frame: about 60 KiB, and 2 to 5 ms of a reader's time. */
+export const frameWindowsMax = 1_000;
+export const pageSizeMax = 1_000;
+export const pageSizeDefault = 100;
+export const pointsMax = 100_000;
+export const pointsDefault = 1_000;
+/** Device ids and metric names in one selector. */
+export const selectorNamesMax = 10_000;
+
+export const subscriptionIntervalMsMin = 100;
+export const subscriptionIntervalMsMax = 60_000;
+export const subscriptionIntervalMsDefault = 250;
+export const heartbeatIntervalMs = 5_000;
+/** Changed windows are handed from the writer to the live feed at most this often. */
+export const publishIntervalMs = 100;
+/** Changed windows waiting for one subscriber; a subscriber with more waiting is ended. */
+export const subscriberWindowsMax = 200_000;
+
+/** Journalled windows reach their table about this long after they were acked; a query that needs them sooner waits. */
+export const flushIntervalMs = 1_000;
+/** Windows in memory that are not stored yet: about 100 MiB. More, and the writer stores some before it takes a group. */
+export const dirtyWindowsMax = 500_000;
+/** Rows of one transaction that is not a group: a few milliseconds, so that acks do not wait. */
+export const stepRowsMax = 1_000;
+/** Groups deleted from the journal in one step. */
+export const trimGroupsMax = 64;
+/** What cannot be stored for want of space is tried again after this long, by the server and by its clients. */
+export const storeRetryMs = 1_000;

@@ -1,0 +1,237 @@
+import type { DescService } from "@bufbuild/protobuf";
+import {
+  type CallOptions,
+  credentials,
+  Client as GrpcClient,
+  Metadata,
+  type ServiceError,
+  status,
+} from "@grpc/grpc-js";
+import { systemClock } from "../base/clock.ts";
+import { TelemetryError } from "../base/errors.ts";
+import { messageBytesHardMax } from "../base/limits.ts";
+import { neverAborted } from "../base/wait.ts";
+import { type Codec, codecOf, type Encoding, methodPath, methodsOf, type Received, type Sent } from "./binding.ts";
+import { incoming, outgoing } from "./flow.ts";
+import { fromServiceError } from "./status.ts";
+
+export interface ClientCallOptions {
+  /** Ends the call when aborted. */
+  readonly signal?: AbortSignal;
+  /** The call fails with DEADLINE_EXCEEDED after this long. */
+  readonly timeoutMs?: number;
+}
+
+/** The client's side of a bidi call. */
+export interface ClientStream<Request, Response> {
+  /** Resolves when there is room for the next. @throws TelemetryError CANCELLED when the call is over */
+  write(request: Request): Promise<void>;
+  /** Nothing more will be written. */
+  end(): void;
+  /** @throws TelemetryError when the call ends with another status than OK */
+  readonly responses: AsyncIterable<Response>;
+}
+
+/** The client's side of a client-streaming call. */
+export interface ClientUpload<Request, Response> {
+  /** Resolves when there is room for the next. @throws TelemetryError CANCELLED when the call is over */
+  write(request: Request): Promise<void>;
+  /** Closes our side and waits for the answer. @throws TelemetryError */
+  finish(): Promise<Response>;
+}
+
+/** A service's methods, for a client. Requests are encoded as `E` says, responses always decoded. */
+export type Client<S extends DescService, E extends Encoding> = {
+  [K in keyof S["method"]]: Method<S["method"][K], E>;
+};
+
+type Method<M extends DescService["method"][string], E extends Encoding> = M["methodKind"] extends "unary"
+  ? (request: Sent<M["input"], E>, options?: ClientCallOptions) => Promise<Received<M["output"], "messages">>
+  : M["methodKind"] extends "server_streaming"
+    ? (request: Sent<M["input"], E>, options?: ClientCallOptions) => AsyncIterable<Received<M["output"], "messages">>
+    : M["methodKind"] extends "client_streaming"
+      ? (options?: ClientCallOptions) => ClientUpload<Sent<M["input"], E>, Received<M["output"], "messages">>
+      : (options?: ClientCallOptions) => ClientStream<Sent<M["input"], E>, Received<M["output"], "messages">>;
+
+/** A connection to a server, shared by the clients made from it. */
+export class Channel {
+  readonly #client: GrpcClient;
+
+  /** @param address `HOST:PORT` */
+  constructor(address: string) {
+    this.#client = new GrpcClient(address, credentials.createInsecure(), {
+      // Channels of equal options share a connection otherwise, and one channel is one connection here.
+      "grpc.use_local_subchannel_pool": 1,
+      "grpc.max_receive_message_length": messageBytesHardMax,
+      // Streams resume by sequence. grpc-js would keep what it has sent until the answer begins.
+      "grpc.enable_retries": 0,
+      "grpc.per_rpc_retry_buffer_size": 0,
+      "grpc.keepalive_time_ms": 60_000,
+      "grpc.keepalive_timeout_ms": 20_000,
+      "grpc.initial_reconnect_backoff_ms": 100,
+      "grpc.max_reconnect_backoff_ms": 5_000,
+    });
+  }
+
+  client<S extends DescService, E extends Encoding>(service: S, encoding: E): Client<S, E> {
+    const client: Record<string, unknown> = {};
+    for (const [name, method] of methodsOf(service)) {
+      const codec: MethodCodec = {
+        path: methodPath(method),
+        serialize: codecOf(method.input, encoding).serialize,
+        deserialize: codecOf(method.output, "messages").deserialize,
+      };
+      client[name] = {
+        unary: (request: unknown, options?: ClientCallOptions) => this.#unary(codec, request, options),
+        server_streaming: (request: unknown, options?: ClientCallOptions) => this.#receive(codec, request, options),
+        client_streaming: (options?: ClientCallOptions) => this.#upload(codec, options),
+        bidi_streaming: (options?: ClientCallOptions) => this.#stream(codec, options),
+      }[method.methodKind];
+    }
+    return client as Client<S, E>;
+  }
+
+  /** Resolves when the server has been reached. @throws TelemetryError UNAVAILABLE */
+  async ready(timeoutMs: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#client.waitForReady(systemClock.nowMs() + timeoutMs, (error) => {
+        if (error === undefined) resolve();
+        else reject(new TelemetryError("UNAVAILABLE", "UNAVAILABLE", error.message, { cause: error }));
+      });
+    });
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #unary(
+    { path, serialize, deserialize }: MethodCodec,
+    request: unknown,
+    options?: ClientCallOptions,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const call = this.#client.makeUnaryRequest(
+        path,
+        serialize,
+        deserialize,
+        request,
+        new Metadata(),
+        callOptions(options),
+        (error, response) => (error === null ? resolve(response) : reject(fromServiceError(error))),
+      );
+      cancelOn(options?.signal, call);
+    });
+  }
+
+  #receive({ path, serialize, deserialize }: MethodCodec, request: unknown, options?: ClientCallOptions) {
+    const call = this.#client.makeServerStreamRequest(
+      path,
+      serialize,
+      deserialize,
+      request,
+      new Metadata(),
+      callOptions(options),
+    );
+    cancelOn(options?.signal, call);
+    return responsesOf(call);
+  }
+
+  #upload({ path, serialize, deserialize }: MethodCodec, options?: ClientCallOptions): ClientUpload<unknown, unknown> {
+    const over = new AbortController();
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    // Whoever writes and never finishes learns of the failure from `write`.
+    promise.catch(() => {});
+    const call = this.#client.makeClientStreamRequest(
+      path,
+      serialize,
+      deserialize,
+      new Metadata(),
+      callOptions(options),
+      (error, response) => {
+        over.abort();
+        if (error === null) resolve(response);
+        else reject(fromServiceError(error));
+      },
+    );
+    cancelOn(options?.signal, call);
+    return {
+      write: (message) => outgoing(call, message, over.signal),
+      finish: () => {
+        call.end();
+        return promise;
+      },
+    };
+  }
+
+  #stream({ path, serialize, deserialize }: MethodCodec, options?: ClientCallOptions): ClientStream<unknown, unknown> {
+    const over = new AbortController();
+    const call = this.#client.makeBidiStreamRequest(path, serialize, deserialize, new Metadata(), callOptions(options));
+    call.on("status", () => over.abort());
+    cancelOn(options?.signal, call);
+    return {
+      write: (message) => outgoing(call, message, over.signal),
+      end: () => call.end(),
+      responses: responsesOf(call),
+    };
+  }
+}
+
+interface MethodCodec extends Codec {
+  readonly path: string;
+}
+
+type ReadableCall = ReturnType<GrpcClient["makeServerStreamRequest"]> | ReturnType<GrpcClient["makeBidiStreamRequest"]>;
+
+/** Leaving the loop early cancels the call. */
+function responsesOf(call: ReadableCall): AsyncIterableIterator<unknown, void> {
+  let failure: ServiceError | undefined;
+  // From the start: an error before the first read would be thrown at nobody, and then forgotten.
+  call.on("error", (error: ServiceError) => {
+    failure = error;
+  });
+  async function* read() {
+    try {
+      yield* incoming(call, neverAborted);
+    } catch (error) {
+      if (failure === undefined) throw error;
+    } finally {
+      call.cancel();
+    }
+    if (failure !== undefined) throw fromServiceError(failure);
+  }
+  const reading = read();
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next: () => reading.next(),
+    // A generator that was never asked for anything would end without its `finally`.
+    return: async () => {
+      call.cancel();
+      return await reading.return();
+    },
+  };
+}
+
+function callOptions(options: ClientCallOptions | undefined): CallOptions {
+  return options?.timeoutMs === undefined ? {} : { deadline: systemClock.nowMs() + options.timeoutMs };
+}
+
+function cancelOn(
+  signal: AbortSignal | undefined,
+  call: { cancel(): void; on(event: "status", f: () => void): unknown },
+) {
+  if (signal === undefined) return;
+  const cancel = () => call.cancel();
+  if (signal.aborted) cancel();
+  signal.addEventListener("abort", cancel, { once: true });
+  call.on("status", () => signal.removeEventListener("abort", cancel));
+}
+
+/** Whether trying again later can help. */
+export function isTransient(error: unknown): boolean {
+  return (
+    error instanceof TelemetryError && (error.status === "UNAVAILABLE" || status[error.status] === status.CANCELLED)
+  );
+}

@@ -1,0 +1,69 @@
+import type { Readable, Writable } from "node:stream";
+import { TelemetryError } from "../base/errors.ts";
+
+/**
+ * The flow adapter: calls of grpc-js are Node streams in object mode, our code reads and writes async
+ * iterables. Reading pulls: a message is taken only when asked for, so that a slow reader closes the
+ * HTTP/2 window. Writing waits when `write()` returns false.
+ */
+
+/**
+ * The messages of a call until its sender has closed its side.
+ * @throws TelemetryError CANCELLED when the call ends before that
+ */
+export async function* incoming<T>(call: Readable, signal: AbortSignal): AsyncGenerator<T, void> {
+  try {
+    // Without the option, leaving the loop destroys the call, and its status is never sent.
+    for await (const message of call.iterator({ destroyOnReturn: false })) yield message as T;
+  } catch (error) {
+    if (signal.aborted) throw cancelled(error);
+    throw error;
+  }
+  if (signal.aborted) throw cancelled(undefined);
+}
+
+/**
+ * Writes one message. Resolves when there is room for the next.
+ * @throws TelemetryError CANCELLED when the call is over: writing to it would succeed silently
+ */
+export async function outgoing(call: Writable, message: unknown, signal: AbortSignal): Promise<void> {
+  if (signal.aborted || call.destroyed || call.writableEnded) throw cancelled(undefined);
+  if (call.write(message)) return;
+  await roomOrEnd(call, signal);
+  if (signal.aborted || call.destroyed) throw cancelled(undefined);
+}
+
+/**
+ * Writes one message. Resolves when it has left for the network, so that a peer that does not read costs one message,
+ * not the 16 that a stream of grpc-js buffers: a server may have very many such peers.
+ * @throws TelemetryError CANCELLED when the call is over
+ */
+export async function flushed(call: Writable, message: unknown, signal: AbortSignal): Promise<void> {
+  if (signal.aborted || call.destroyed || call.writableEnded) throw cancelled(undefined);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const settle = () => resolve();
+  call.once("close", settle);
+  signal.addEventListener("abort", settle);
+  call.write(message, settle);
+  await promise;
+  call.off("close", settle);
+  signal.removeEventListener("abort", settle);
+  if (signal.aborted || call.destroyed) throw cancelled(undefined);
+}
+
+/** "drain" never comes on a call that has ended. */
+async function roomOrEnd(call: Writable, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const settle = () => resolve();
+  call.once("drain", settle);
+  call.once("close", settle);
+  signal.addEventListener("abort", settle);
+  await promise;
+  call.off("drain", settle);
+  call.off("close", settle);
+  signal.removeEventListener("abort", settle);
+}
+
+function cancelled(cause: unknown): TelemetryError {
+  return new TelemetryError("CANCELLED", "CALL_OVER", "the call is over", { cause });
+}

@@ -1,0 +1,196 @@
+import type { EventEmitter } from "node:events";
+import type { DescService } from "@bufbuild/protobuf";
+import {
+  logVerbosity,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  setLogVerbosity,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { errorMessage, TelemetryError } from "../base/errors.ts";
+import { messageBytesHardMax } from "../base/limits.ts";
+import type { Log } from "../base/log.ts";
+import { type Encoding, methodDefinition, methodsOf, type Received, type Sent } from "./binding.ts";
+import { flushed, incoming } from "./flow.ts";
+import { toStatus } from "./status.ts";
+
+// grpc-js would write to standard error what we throw or log ourselves.
+setLogVerbosity(logVerbosity.NONE);
+
+/** What a handler knows of its call. */
+export interface CallContext {
+  /** Aborted when the call is over: cancelled, past its deadline, or its connection is gone. */
+  readonly signal: AbortSignal;
+  /** Address of the client. */
+  readonly peer: string;
+}
+
+/** A service's methods. What a handler throws becomes the call's status (`status.ts`). */
+export type Handlers<S extends DescService, E extends Encoding> = {
+  [K in keyof S["method"]]: Handler<S["method"][K], E>;
+};
+
+type Handler<M extends DescService["method"][string], E extends Encoding> = M["methodKind"] extends "unary"
+  ? (request: Received<M["input"], E>, context: CallContext) => Promise<Sent<M["output"], E>>
+  : M["methodKind"] extends "server_streaming"
+    ? (request: Received<M["input"], E>, context: CallContext) => AsyncIterable<Sent<M["output"], E>>
+    : M["methodKind"] extends "client_streaming"
+      ? (requests: AsyncIterable<Received<M["input"], E>>, context: CallContext) => Promise<Sent<M["output"], E>>
+      : (requests: AsyncIterable<Received<M["input"], E>>, context: CallContext) => AsyncIterable<Sent<M["output"], E>>;
+
+/** A gRPC server for services over protobuf-es. */
+export class RpcServer {
+  readonly #server = new Server({
+    "grpc.max_receive_message_length": messageBytesHardMax,
+    // A gateway carries its devices over few streams; a client that opens more has a leak.
+    "grpc.max_concurrent_streams": 10_000,
+    "grpc.keepalive_time_ms": 60_000,
+    "grpc.keepalive_timeout_ms": 20_000,
+  });
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** Adds a service. Call before `listen`. */
+  add<S extends DescService, E extends Encoding>(service: S, encoding: E, handlers: Handlers<S, E>): void {
+    const definition: Record<string, ReturnType<typeof methodDefinition>> = {};
+    const implementation: UntypedServiceImplementation = {};
+    for (const [name, method] of methodsOf(service)) {
+      definition[name] = methodDefinition(method, encoding);
+      const handler = handlers[name as keyof typeof handlers] as never;
+      implementation[name] = { unary, server_streaming, client_streaming, bidi_streaming }[method.methodKind](
+        handler,
+        this.#log,
+      );
+    }
+    this.#server.addService(definition, implementation);
+  }
+
+  /**
+   * @param address `HOST:PORT`; port 0 takes a free one
+   * @returns the address with its real port
+   * @throws TelemetryError when the address cannot be had
+   */
+  async listen(address: string): Promise<string> {
+    try {
+      const port = await new Promise<number>((resolve, reject) => {
+        this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+          error === null ? resolve(bound) : reject(error),
+        );
+      });
+      return `${address.slice(0, address.lastIndexOf(":"))}:${port}`;
+    } catch (error) {
+      const inUse = errorMessage(error).includes("EADDRINUSE");
+      throw new TelemetryError(
+        "UNAVAILABLE",
+        "ADDRESS_UNAVAILABLE",
+        `cannot listen on ${address}: ${inUse ? "it is in use" : errorMessage(error)}; stop what uses it, or name another with --grpc`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Takes no new calls and waits for those under way; after `graceMs` they are cut. */
+  async close(graceMs: number): Promise<void> {
+    const timer = setTimeout(() => this.#server.forceShutdown(), graceMs);
+    await new Promise<void>((resolve) => {
+      this.#server.tryShutdown(() => resolve());
+    });
+    clearTimeout(timer);
+  }
+}
+
+/** What every kind of call has. */
+interface AnyCall extends EventEmitter {
+  readonly cancelled: boolean;
+  getPeer(): string;
+}
+
+function contextOf(call: AnyCall): CallContext {
+  const controller = new AbortController();
+  // Fires after success too: it means that the call is over.
+  call.on("cancelled", () => controller.abort());
+  if (call.cancelled) controller.abort();
+  return { signal: controller.signal, peer: call.getPeer() };
+}
+
+type Callback = (error: object | null, response?: unknown) => void;
+
+/** A handler's promise is not awaited by grpc-js: each wrapper sees to it that one status is sent. */
+function answer(handled: Promise<unknown>, callback: Callback, log: Log): void {
+  handled.then(
+    (response) => callback(null, response),
+    (error: unknown) => callback(toStatus(error, log)),
+  );
+}
+
+function unary(handler: (request: unknown, context: CallContext) => Promise<unknown>, log: Log) {
+  return (call: ServerUnaryCall<unknown, unknown>, callback: Callback) =>
+    answer(
+      attempt(() => handler(call.request, contextOf(call))),
+      callback,
+      log,
+    );
+}
+
+function client_streaming(
+  handler: (requests: AsyncIterable<unknown>, context: CallContext) => Promise<unknown>,
+  log: Log,
+) {
+  return (call: ServerReadableStream<unknown, unknown>, callback: Callback) => {
+    const context = contextOf(call);
+    call.sendMetadata(new Metadata());
+    answer(
+      attempt(() => handler(incoming(call, context.signal), context)),
+      callback,
+      log,
+    );
+  };
+}
+
+function server_streaming(handler: (request: unknown, context: CallContext) => AsyncIterable<unknown>, log: Log) {
+  return (call: ServerWritableStream<unknown, unknown>) => {
+    const context = contextOf(call);
+    void respond(call, () => handler(call.request, context), context.signal, log);
+  };
+}
+
+function bidi_streaming(
+  handler: (requests: AsyncIterable<unknown>, context: CallContext) => AsyncIterable<unknown>,
+  log: Log,
+) {
+  return (call: ServerDuplexStream<unknown, unknown>) => {
+    const context = contextOf(call);
+    // A client keeps what it has sent, for a retry, until it sees the headers.
+    call.sendMetadata(new Metadata());
+    void respond(call, () => handler(incoming(call, context.signal), context), context.signal, log);
+  };
+}
+
+/** Writes what the handler yields, then the one status. */
+async function respond(
+  call: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>,
+  start: () => AsyncIterable<unknown>,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  try {
+    for await (const response of start()) await flushed(call, response, signal);
+    if (!signal.aborted) call.end();
+  } catch (error) {
+    // Nobody is left to tell.
+    if (signal.aborted) return;
+    call.emit("error", toStatus(error, log));
+  }
+}
+
+async function attempt<T>(run: () => Promise<T>): Promise<T> {
+  return await run();
+}

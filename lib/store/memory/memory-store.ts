@@ -1,0 +1,226 @@
+import type { Shard } from "../../aggregate/shard.ts";
+import { keptFromMs, type Tier, windowStart } from "../../aggregate/tiers.ts";
+import type { TierWindows } from "../../aggregate/window-set.ts";
+import { copyWindow, createWindowTable, setWindow, type WindowTable } from "../../aggregate/window-table.ts";
+import type {
+  AggregateReader,
+  AggregateStore,
+  CatalogStep,
+  Device,
+  DeviceRow,
+  Journal,
+  JournalEntry,
+  JournalPosition,
+  NextIds,
+  RangePage,
+  RangeReader,
+  RangeRequest,
+  Selector,
+  Series,
+  SeriesPosition,
+  SeriesRow,
+  Session,
+  StoredDevice,
+} from "../store.ts";
+
+/**
+ * The reference model: what the stores must do, in the fewest words. Nothing here is fast, bounded or
+ * durable; tests hold the other stores and the pipeline against it.
+ */
+export class MemoryStore implements AggregateStore, Journal, AggregateReader {
+  readonly incarnation = "0".repeat(32);
+  readonly durability = "process";
+  readonly tiers: readonly Tier[];
+  position: JournalPosition = 0;
+  readonly #journal: JournalEntry[] = [];
+  readonly #positions = new Map<Shard, JournalPosition>();
+  readonly #devices = new Map<string, Device>();
+  readonly #sessions = new Map<number, Session>();
+  readonly #series = new Map<number, Series>();
+  readonly #windows = new Map<string, { tier: Tier; table: WindowTable }>();
+
+  constructor(tiers: readonly Tier[]) {
+    this.tiers = tiers;
+  }
+
+  nextIds(): NextIds {
+    const next = (ids: Iterable<number>) => Math.max(0, ...ids) + 1;
+    return {
+      device: next([...this.#devices.values()].map((device) => device.id)),
+      session: next(this.#sessions.keys()),
+      series: next(this.#series.keys()),
+    };
+  }
+
+  findDevice(deviceId: string): StoredDevice | undefined {
+    const device = this.#devices.get(deviceId);
+    if (device === undefined) return undefined;
+    const session = this.#sessions.get(device.session);
+    if (session === undefined) throw new Error("a device has a session");
+    const series = [...this.#series.values()].filter((each) => each.device === device.id);
+    return structuredClone({ device, session, series });
+  }
+
+  findSession(id: number): Session | undefined {
+    return structuredClone(this.#sessions.get(id));
+  }
+
+  findSessionOf(device: number, spoolId: string): Session | undefined {
+    const found = [...this.#sessions.values()].find((each) => each.device === device && each.spoolId === spoolId);
+    return found === undefined ? undefined : this.findSession(found.id);
+  }
+
+  isSuperseded(device: number, spoolId: string): boolean {
+    const newest = [...this.#devices.values()].find((each) => each.id === device)?.session;
+    return [...this.#sessions.values()].some(
+      (each) => each.device === device && each.spoolId === spoolId && each.id !== newest,
+    );
+  }
+
+  append(records: Uint8Array | undefined, catalog: CatalogStep): JournalPosition {
+    for (const device of catalog.devices) this.#devices.set(device.deviceId, structuredClone(device));
+    this.commitSessions(catalog.sessions);
+    for (const series of catalog.series) this.#series.set(series.id, structuredClone(series));
+    for (const [session, handle, series] of catalog.handles) this.#sessions.get(session)?.handles.set(handle, series);
+    if (records !== undefined) {
+      this.position += 1;
+      this.#journal.push({ position: this.position, records: records.slice() });
+    }
+    return this.position;
+  }
+
+  read(): Iterable<JournalEntry> {
+    return [...this.#journal];
+  }
+
+  trim(through: JournalPosition, groupsMax: number): number {
+    const past = this.#journal.filter(({ position }) => position <= through).slice(0, groupsMax);
+    this.#journal.splice(0, past.length);
+    return this.#journal.length;
+  }
+
+  positions(): ReadonlyMap<Shard, JournalPosition> {
+    return new Map(this.#positions);
+  }
+
+  loadWindow = (widthMs: number, startMs: number, series: number, into: WindowTable, at: number): boolean => {
+    const stored = this.#windows.get(windowKey(widthMs, startMs, series));
+    if (stored !== undefined) setWindow(into, at, stored.table, 0);
+    return stored !== undefined;
+  };
+
+  commit(shard: Shard, through: JournalPosition, tiers: readonly TierWindows[]): void {
+    for (const { widthMs, table } of tiers) {
+      const tier = this.tiers.find((each) => each.widthMs === widthMs);
+      if (tier !== undefined) this.#storeWindows(tier, table);
+    }
+    this.#positions.set(shard, through);
+  }
+
+  commitSessions(sessions: Iterable<Session>): void {
+    // Handles are the catalog's.
+    for (const session of sessions) {
+      const handles = this.#sessions.get(session.id)?.handles ?? new Map<number, number>();
+      this.#sessions.set(session.id, { ...session, handles });
+    }
+  }
+
+  prune(nowMs: number, windowsMax: number): number {
+    const old = [...this.#windows].filter(([, { tier, table }]) => table.starts[0] < keptFromMs(tier, nowMs));
+    for (const [key] of old.slice(0, windowsMax)) this.#windows.delete(key);
+    return Math.min(old.length, windowsMax);
+  }
+
+  checkpoint(): void {}
+
+  async backUp(): Promise<void> {
+    throw new Error("there is nothing on disk to copy");
+  }
+
+  devices(after: string, limit: number): DeviceRow[] {
+    return [...this.#devices.values()]
+      .filter((device) => compare(device.deviceId, after) > 0)
+      .sort((a, b) => compare(a.deviceId, b.deviceId))
+      .slice(0, limit)
+      .map((device) => this.#deviceRow(device));
+  }
+
+  series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[] {
+    const deviceIds = new Map([...this.#devices.values()].map((device) => [device.id, device.deviceId]));
+    return [...this.#series.values()]
+      .map((series) => ({ ...series, deviceId: deviceIds.get(series.device) ?? "" }))
+      .filter((row) => selector.deviceIds?.includes(row.deviceId) ?? true)
+      .filter((row) => selector.metricNames?.includes(row.name) ?? true)
+      .filter((row) => after === undefined || compareSeries(row, after) > 0)
+      .sort(compareSeries)
+      .slice(0, limit);
+  }
+
+  unknownDevices(deviceIds: readonly string[]): string[] {
+    return deviceIds.filter((id) => !this.#devices.has(id));
+  }
+
+  openRange(request: RangeRequest): RangeReader {
+    const rows = new Map(this.series(request.selector, undefined, Number.MAX_SAFE_INTEGER).map((row) => [row.id, row]));
+    const fromMs = windowStart(request.fromMs, request.widthMs);
+    const found = [...this.#windows.values()]
+      .filter(({ tier, table }) => tier.widthMs === request.widthMs && rows.has(table.series[0]))
+      .map(({ table }) => table)
+      .filter((table) => table.starts[0] >= fromMs && table.starts[0] < request.toMs)
+      .sort((a, b) => a.starts[0] - b.starts[0] || a.series[0] - b.series[0]);
+    const told = new Set<number>();
+    let first = true;
+    const next = (windowsMax: number): RangePage | undefined => {
+      if (!first && found.length === 0) return undefined;
+      first = false;
+      const windows = createWindowTable();
+      for (const table of found.splice(0, windowsMax)) copyWindow(table, 0, windows);
+      const ids = new Set(windows.series.subarray(0, windows.length));
+      const series = [...rows.values()].filter((row) => ids.has(row.id) && !told.has(row.id));
+      for (const row of series) told.add(row.id);
+      return { windows, series };
+    };
+    return { next };
+  }
+
+  close(): void {}
+
+  #deviceRow(device: Device): DeviceRow {
+    const sessions = [...this.#sessions.values()].filter((session) => session.device === device.id);
+    const sum = (of: (session: Session) => number) => sessions.reduce((total, session) => total + of(session), 0);
+    const newest = sessions.find((session) => session.id === device.session);
+    const lastSeen = sessions.flatMap(({ lastSeenAtMs }) => lastSeenAtMs ?? []);
+    return {
+      ...device,
+      spoolId: newest?.spoolId ?? "",
+      ackedSequence: newest?.ackedSequence ?? 0,
+      samplesCounted: sum((session) => session.samplesCounted),
+      samplesRefused: sum((session) => session.samplesRefused),
+      samplesLost: sum((session) => session.samplesLost),
+      batchesLost: sum((session) => session.batchesLost),
+      lastSeenAtMs: lastSeen.length === 0 ? undefined : Math.max(...lastSeen),
+    };
+  }
+
+  #storeWindows(tier: Tier, table: WindowTable): void {
+    for (let i = 0; i < table.length; i += 1) {
+      if (table.counts[i] === 0) continue;
+      const stored = createWindowTable(1);
+      copyWindow(table, i, stored);
+      this.#windows.set(windowKey(tier.widthMs, table.starts[i], table.series[i]), { tier, table: stored });
+    }
+  }
+}
+
+function windowKey(widthMs: number, startMs: number, series: number): string {
+  return `${widthMs}/${startMs}/${series}`;
+}
+
+function compare(a: string, b: string): number {
+  // By UTF-8 bytes, as SQLite compares text.
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function compareSeries(a: SeriesPosition, b: SeriesPosition): number {
+  return compare(a.deviceId, b.deviceId) || compare(a.name, b.name);
+}

@@ -1,0 +1,141 @@
+import { randomBytes } from "node:crypto";
+import type { Database } from "better-sqlite3";
+import { TelemetryError } from "../../base/errors.ts";
+
+/** "tide" in ASCII: marks the file as ours, in the header where `file` and SQLite look for it. */
+export const applicationId = 0x7469_6465;
+export const schemaVersion = 1;
+
+/**
+ * Windows are ordered by tier and time, then series: a flush writes neighbours (all series of one
+ * window start), and retention deletes from one end. Ordered by series first, each row of a flush
+ * would dirty a page of its own. Figures: docs/decisions/0003-windows-by-time.md.
+ */
+const schema = `
+CREATE TABLE meta (
+  incarnation TEXT NOT NULL,      -- 32 hexadecimal digits: names this database
+  trimmed     INTEGER NOT NULL    -- journal positions up to here are deleted
+) STRICT;
+
+-- Groups of records as they were acked, until every aggregate shows them.
+CREATE TABLE journal (
+  position INTEGER PRIMARY KEY,
+  records  BLOB NOT NULL          -- ingest/journal-records.ts
+) STRICT;
+
+-- Windows of a shard (256 neighbouring series) show the journal through here.
+CREATE TABLE shards (
+  shard   INTEGER PRIMARY KEY,
+  applied INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE devices (
+  id            INTEGER PRIMARY KEY,
+  device_id     TEXT NOT NULL UNIQUE,
+  labels        TEXT NOT NULL,    -- JSON object
+  session       INTEGER NOT NULL, -- the newest of its sessions
+  reset         INTEGER NOT NULL, -- 1: an operator lets whichever spool comes next take over
+  created_at_ms INTEGER NOT NULL
+) STRICT;
+
+-- Marks are those of the latest flush: later ones are in the journal.
+CREATE TABLE sessions (
+  id              INTEGER PRIMARY KEY,
+  device          INTEGER NOT NULL,
+  spool_id        TEXT NOT NULL,  -- 32 hexadecimal digits
+  acked_sequence  INTEGER NOT NULL,
+  samples_counted INTEGER NOT NULL,
+  samples_refused INTEGER NOT NULL,
+  samples_lost    INTEGER NOT NULL,
+  batches_lost    INTEGER NOT NULL,
+  last_seen_at_ms INTEGER,
+  UNIQUE (device, spool_id)
+) STRICT;
+
+CREATE TABLE series (
+  id          INTEGER PRIMARY KEY,
+  device      INTEGER NOT NULL,
+  name        TEXT NOT NULL,
+  kind        TEXT NOT NULL CHECK (kind IN ('gauge', 'counter')),
+  unit        TEXT NOT NULL,
+  description TEXT NOT NULL,
+  UNIQUE (device, name)
+) STRICT;
+
+CREATE TABLE handles (
+  session INTEGER NOT NULL,
+  handle  INTEGER NOT NULL,
+  series  INTEGER NOT NULL,
+  PRIMARY KEY (session, handle)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE windows (
+  tier_ms       INTEGER NOT NULL, -- width
+  start_ms      INTEGER NOT NULL,
+  series        INTEGER NOT NULL,
+  count         INTEGER NOT NULL,
+  sum           REAL NOT NULL,
+  min           REAL NOT NULL,
+  max           REAL NOT NULL,
+  first         REAL NOT NULL,
+  first_time_ms INTEGER NOT NULL,
+  last          REAL NOT NULL,
+  last_time_ms  INTEGER NOT NULL,
+  PRIMARY KEY (tier_ms, start_ms, series)
+) STRICT, WITHOUT ROWID;
+
+-- For people with a sqlite3 shell.
+CREATE VIEW aggregates AS
+SELECT
+  d.device_id AS device,
+  s.name AS metric,
+  s.kind AS kind,
+  s.unit AS unit,
+  w.tier_ms / 1000 AS tier_seconds,
+  strftime('%Y-%m-%dT%H:%M:%SZ', w.start_ms / 1000, 'unixepoch') AS window_start,
+  w.count AS count,
+  w.sum AS sum,
+  w.sum / w.count AS mean,
+  w.min AS min,
+  w.max AS max,
+  w.first AS first,
+  w.last AS last
+FROM windows w JOIN series s ON s.id = w.series JOIN devices d ON d.id = s.device;
+`;
+
+/** Makes the tables, when the database is empty. */
+export function prepareSchema(db: Database, file: string): void {
+  if (checkSchema(db, file)) return;
+  db.transaction(() => {
+    db.exec(schema);
+    db.prepare("INSERT INTO meta VALUES (?, 0)").run(randomBytes(16).toString("hex"));
+    db.pragma(`application_id = ${applicationId}`);
+    db.pragma(`user_version = ${schemaVersion}`);
+  })();
+}
+
+/**
+ * @returns whether the tables are there; false when the database is empty
+ * @throws TelemetryError when it is another program's, or of another version
+ */
+export function checkSchema(db: Database, file: string): boolean {
+  const id = db.pragma("application_id", { simple: true });
+  const version = db.pragma("user_version", { simple: true }) as number;
+  const empty = db.prepare("SELECT count(*) FROM sqlite_schema").pluck().get() === 0;
+  if (empty && version === 0 && id === 0) return false;
+  if (id !== applicationId) {
+    throw new TelemetryError(
+      "FAILED_PRECONDITION",
+      "FOREIGN_DATABASE",
+      `${file} is a database of another program (application id ${id}); name another directory with --data`,
+    );
+  }
+  if (version !== schemaVersion) {
+    throw new TelemetryError(
+      "FAILED_PRECONDITION",
+      "SCHEMA_VERSION",
+      `${file} has schema version ${version}, this program reads version ${schemaVersion}; use the program that wrote it`,
+    );
+  }
+  return true;
+}

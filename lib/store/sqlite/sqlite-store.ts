@@ -1,0 +1,272 @@
+import { randomBytes } from "node:crypto";
+import { statSync } from "node:fs";
+import Database from "better-sqlite3";
+import type { Shard } from "../../aggregate/shard.ts";
+import { keptFromMs, type Tier } from "../../aggregate/tiers.ts";
+import type { TierWindows } from "../../aggregate/window-set.ts";
+import type { WindowTable } from "../../aggregate/window-table.ts";
+import { reach } from "../../base/faults.ts";
+import type {
+  AggregateStore,
+  CatalogStep,
+  Durability,
+  Journal,
+  JournalEntry,
+  JournalPosition,
+  NextIds,
+  Series,
+  Session,
+  StoredDevice,
+} from "../store.ts";
+import { AckedPosition } from "./acked-position.ts";
+import { checkUndamaged } from "./damage.ts";
+import { databaseFile, openForWriting } from "./database.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import {
+  type DeviceColumns,
+  prepareStatements,
+  readDevice,
+  readSession,
+  type SessionColumns,
+  type Statements,
+  setWindowColumns,
+  type WindowColumns,
+} from "./rows.ts";
+
+export interface SqliteStoreOptions {
+  readonly dataDir: string;
+  /** Finest first. */
+  readonly tiers: readonly Tier[];
+  readonly durability: Durability;
+}
+
+/**
+ * Opens the store of a data directory, and makes it if there is none.
+ * @throws TelemetryError when another server has it, or it cannot be read
+ */
+export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
+  const { dataDir } = options;
+  const lock = lockDirectory(dataDir);
+  try {
+    checkUndamaged(dataDir, databaseFile(dataDir));
+    const db = openForWriting(dataDir, options.durability);
+    try {
+      return new SqliteStore(db, options, lock);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** The log is moved into the database when it is this long: 10 to 30 ms of work, once in a while. */
+const checkpointBytes = 16 * 1024 * 1024;
+
+export class SqliteStore implements AggregateStore, Journal {
+  readonly incarnation: string;
+  readonly durability: Durability;
+  readonly tiers: readonly Tier[];
+  #position: JournalPosition;
+  readonly #db: Database.Database;
+  readonly #lock: { release(): void };
+  readonly #acked: AckedPosition;
+  readonly #logFile: string;
+  readonly #sql: Statements;
+
+  constructor(db: Database.Database, { dataDir, tiers }: SqliteStoreOptions, lock: { release(): void }) {
+    this.#db = db;
+    this.#lock = lock;
+    this.#logFile = `${databaseFile(dataDir)}-wal`;
+    this.tiers = tiers;
+    this.#sql = prepareStatements(db);
+    const meta = this.#sql.meta.get() as { incarnation: string; trimmed: number };
+    this.incarnation = meta.incarnation;
+    this.#position = (this.#sql.lastPosition.get() as number | null) ?? meta.trimmed;
+    this.#acked = new AckedPosition(dataDir, this.incarnation);
+    this.#acked.write(this.#position);
+    this.durability = db.pragma("synchronous", { simple: true }) === synchronousFull ? "fsync" : "process";
+  }
+
+  get position(): JournalPosition {
+    return this.#position;
+  }
+
+  nextIds(): NextIds {
+    const next = (table: string) =>
+      this.#db.prepare(`SELECT coalesce(max(id), 0) + 1 FROM ${table}`).pluck().get() as number;
+    return { device: next("devices"), session: next("sessions"), series: next("series") };
+  }
+
+  findDevice(deviceId: string): StoredDevice | undefined {
+    const row = this.#sql.device.get(deviceId) as DeviceColumns | undefined;
+    if (row === undefined) return undefined;
+    const session = this.findSession(row.session);
+    if (session === undefined) throw new Error(`device ${row.id} has no session ${row.session}`);
+    return { device: readDevice(row), session, series: this.#sql.series.all(row.id) as Series[] };
+  }
+
+  findSession(id: number): Session | undefined {
+    const row = this.#sql.session.get(id) as SessionColumns | undefined;
+    if (row === undefined) return undefined;
+    return readSession(row, this.#sql.handles.all(id) as [number, number][]);
+  }
+
+  findSessionOf(device: number, spoolId: string): Session | undefined {
+    const id = this.#sql.sessionOf.get(device, spoolId) as number | undefined;
+    return id === undefined ? undefined : this.findSession(id);
+  }
+
+  isSuperseded(device: number, spoolId: string): boolean {
+    return this.#sql.superseded.get(device, spoolId) !== undefined;
+  }
+
+  append(records: Uint8Array | undefined, catalog: CatalogStep): JournalPosition {
+    const position = records === undefined ? this.#position : this.#position + 1;
+    // better-sqlite3 rolls back when the function throws, COMMIT included.
+    this.#db.transaction(() => {
+      this.#writeCatalog(catalog);
+      if (records !== undefined) this.#sql.append.run(position, records);
+    })();
+    this.#position = position;
+    this.#acked.write(position);
+    return position;
+  }
+
+  *read(): Iterable<JournalEntry> {
+    let after = 0;
+    for (;;) {
+      const entry = this.#sql.nextEntry.get(after) as JournalEntry | undefined;
+      if (entry === undefined) return;
+      yield entry;
+      after = entry.position;
+    }
+  }
+
+  trim(through: JournalPosition, groupsMax: number): number {
+    const first = this.#sql.firstPosition.get() as number | null;
+    if (first === null) return 0;
+    const last = Math.min(through, first + groupsMax - 1, this.#position);
+    if (last < first) return this.#position - first + 1;
+    this.#withoutSync(() => {
+      this.#sql.trim.run(last);
+      this.#sql.writeTrimmed.run(last);
+    });
+    return this.#position - last;
+  }
+
+  positions(): ReadonlyMap<Shard, JournalPosition> {
+    return new Map(this.#sql.positions.all() as [Shard, JournalPosition][]);
+  }
+
+  loadWindow = (widthMs: number, startMs: number, series: number, into: WindowTable, at: number): boolean => {
+    const row = this.#sql.window.get(widthMs, startMs, series) as WindowColumns | undefined;
+    if (row === undefined) return false;
+    setWindowColumns(into, at, row);
+    return true;
+  };
+
+  commit(shard: Shard, through: JournalPosition, tiers: readonly TierWindows[]): void {
+    this.#withoutSync(() => {
+      for (const windows of tiers) this.#writeWindows(windows);
+      this.#sql.writePosition.run(shard, through);
+    });
+  }
+
+  commitSessions(sessions: Iterable<Session>): void {
+    this.#withoutSync(() => {
+      for (const { handles: _, ...session } of sessions) {
+        this.#sql.writeSession.run({ ...session, lastSeenAtMs: session.lastSeenAtMs ?? null });
+      }
+    });
+  }
+
+  prune(nowMs: number, windowsMax: number): number {
+    let deleted = 0;
+    for (const tier of this.tiers) {
+      if (tier.retentionMs === undefined || deleted >= windowsMax) continue;
+      const before = keptFromMs(tier, nowMs);
+      this.#withoutSync(() => {
+        deleted += this.#sql.prune.run(tier.widthMs, before, windowsMax - deleted).changes;
+      });
+    }
+    return deleted;
+  }
+
+  checkpoint(): void {
+    if (statSync(this.#logFile).size <= checkpointBytes) return;
+    reach("before-checkpoint");
+    this.#db.pragma("wal_checkpoint(PASSIVE)");
+  }
+
+  async backUp(file: string): Promise<void> {
+    await this.#db.backup(file);
+    const copy = new Database(file);
+    // What was acked after this moment is not in the copy: whoever starts from it must be told apart.
+    copy.prepare("UPDATE meta SET incarnation = ?").run(randomBytes(16).toString("hex"));
+    copy.pragma("journal_mode = DELETE");
+    copy.close();
+  }
+
+  close(): void {
+    try {
+      this.#db.pragma("wal_checkpoint(TRUNCATE)");
+    } catch {
+      // For want of space, say: the log stays, and is read at the next start.
+    }
+    this.#db.close();
+    this.#acked.close();
+    this.#lock.release();
+  }
+
+  /**
+   * A transaction that need not be on disk when it returns: the journal still has what it stores. The log keeps the
+   * order, so a later fsync brings it to disk before anything that builds on it.
+   */
+  #withoutSync(run: () => void): void {
+    if (this.durability === "fsync") this.#db.pragma("synchronous = NORMAL");
+    try {
+      this.#db.transaction(run)();
+    } finally {
+      if (this.durability === "fsync") this.#db.pragma("synchronous = FULL");
+    }
+  }
+
+  #writeCatalog(catalog: CatalogStep): void {
+    for (const device of catalog.devices) {
+      this.#sql.writeDevice.run({
+        ...device,
+        labels: JSON.stringify(device.labels),
+        reset: device.reset ? 1 : 0,
+      });
+    }
+    for (const { handles: _, ...session } of catalog.sessions) {
+      this.#sql.writeSession.run({ ...session, lastSeenAtMs: session.lastSeenAtMs ?? null });
+    }
+    for (const series of catalog.series) this.#sql.writeSeries.run(series);
+    for (const [session, handle, series] of catalog.handles) this.#sql.writeHandle.run(session, handle, series);
+  }
+
+  #writeWindows({ widthMs, table }: TierWindows): void {
+    for (let i = 0; i < table.length; i += 1) {
+      if (table.counts[i] === 0) continue;
+      this.#sql.writeWindow.run(
+        widthMs,
+        table.starts[i],
+        table.series[i],
+        table.counts[i],
+        table.sums[i],
+        table.mins[i],
+        table.maxs[i],
+        table.firsts[i],
+        table.firstTimesMs[i],
+        table.lasts[i],
+        table.lastTimesMs[i],
+      );
+    }
+  }
+}
+
+const synchronousFull = 2;

@@ -1,0 +1,215 @@
+import type { LoadWindow } from "../aggregate/dirty-windows.ts";
+import type { Shard } from "../aggregate/shard.ts";
+import type { Tier } from "../aggregate/tiers.ts";
+import type { TierWindows } from "../aggregate/window-set.ts";
+import type { WindowTable } from "../aggregate/window-table.ts";
+
+/**
+ * The seams of storage. Each interface has a contract test suite (`test/store/`) that runs on every
+ * implementation: SQLite, and the reference model in memory.
+ */
+
+/** Number of a group in the journal, from 1, without holes. A revision of the aggregates is the last one they show. */
+export type JournalPosition = number;
+export type Revision = JournalPosition;
+
+/** What a commit survives: `fsync` a power cut, `process` the end of the process only. */
+export type Durability = "fsync" | "process";
+
+/** A sender of batches. */
+export interface Device {
+  /** Given by the store's writer, from 1. */
+  readonly id: number;
+  readonly deviceId: string;
+  readonly createdAtMs: number;
+  labels: Readonly<Record<string, string>>;
+  /** Id of its newest session. */
+  session: number;
+  /** An operator has reset it: whichever spool registers next is its own, a superseded one too. */
+  reset: boolean;
+}
+
+/** How far a session has come. */
+export interface SessionMark {
+  /** Highest settled sequence. */
+  ackedSequence: number;
+  samplesCounted: number;
+  samplesRefused: number;
+  samplesLost: number;
+  batchesLost: number;
+  /** When its latest batch was settled; undefined: never. */
+  lastSeenAtMs: number | undefined;
+}
+
+/** One life of a device's spool. */
+export interface Session extends SessionMark {
+  readonly id: number;
+  /** `Device.id`. */
+  readonly device: number;
+  /** 32 hexadecimal digits. */
+  readonly spoolId: string;
+  /** Series ids by metric handle. A handle keeps its series for the whole session. */
+  readonly handles: Map<number, number>;
+}
+
+/** One metric of one device. */
+export interface Series {
+  readonly id: number;
+  /** `Device.id`. */
+  readonly device: number;
+  readonly name: string;
+  readonly kind: "gauge" | "counter";
+  unit: string;
+  description: string;
+}
+
+/** All that is stored of a device. */
+export interface StoredDevice {
+  readonly device: Device;
+  /** The newest session. */
+  readonly session: Session;
+  readonly series: readonly Series[];
+}
+
+/** The next ids to give. */
+export interface NextIds {
+  device: number;
+  session: number;
+  series: number;
+}
+
+/** Devices, sessions and series that are new or changed. */
+export interface CatalogStep {
+  readonly devices: Iterable<Device>;
+  /** New sessions. */
+  readonly sessions: Iterable<Session>;
+  readonly series: Iterable<Series>;
+  /** New handles, as [session id, metric handle, series id]. */
+  readonly handles: Iterable<readonly [number, number, number]>;
+}
+
+/** A group as it lies in the journal. */
+export interface JournalEntry {
+  readonly position: JournalPosition;
+  readonly records: Uint8Array;
+}
+
+/**
+ * What is acked and not in all aggregates yet. Marks are part of the records: a session stands where its last record
+ * says, or where `commitSessions` left it, whichever is later.
+ */
+export interface Journal {
+  /** Position of the latest group; 0 when there was none. */
+  readonly position: JournalPosition;
+  /**
+   * Stores a group of records, and what they refer to, in one transaction. Durable when it returns.
+   * @param records undefined when only the catalog has changed
+   * @throws when it could not be stored: then nothing was
+   */
+  append(records: Uint8Array | undefined, catalog: CatalogStep): JournalPosition;
+  /** The groups that are kept, in order. */
+  read(): Iterable<JournalEntry>;
+  /** Deletes groups up to a position, at most `groupsMax` of them. @returns how many are left */
+  trim(through: JournalPosition, groupsMax: number): number;
+}
+
+/** The writing side of the aggregates: one owner, one thread. A commit need not be durable: the journal is. */
+export interface AggregateStore {
+  /** 32 hexadecimal digits that name this database. */
+  readonly incarnation: string;
+  /** As read back from the database. */
+  readonly durability: Durability;
+  /** Finest first. */
+  readonly tiers: readonly Tier[];
+  nextIds(): NextIds;
+  findDevice(deviceId: string): StoredDevice | undefined;
+  findSession(id: number): Session | undefined;
+  /** The session of a spool, if the device has had it. */
+  findSessionOf(device: number, spoolId: string): Session | undefined;
+  /** Whether the device had this session before its newest one. */
+  isSuperseded(device: number, spoolId: string): boolean;
+  /** Through which position the windows of a shard show the journal; a shard that is not in it: none. */
+  positions(): ReadonlyMap<Shard, JournalPosition>;
+  loadWindow: LoadWindow;
+  /** Stores whole windows of one shard, and that they show the journal through a position, in one transaction. */
+  commit(shard: Shard, through: JournalPosition, tiers: readonly TierWindows[]): void;
+  /** Stores how far sessions have come, in one transaction. */
+  commitSessions(sessions: Iterable<Session>): void;
+  /**
+   * Deletes some of the windows that their tier no longer keeps.
+   * @returns how many were deleted: fewer than `windowsMax` when nothing is left to delete
+   */
+  prune(nowMs: number, windowsMax: number): number;
+  /** Moves what was committed from the log into the database, when the log has grown long. */
+  checkpoint(): void;
+  /** Copies the database as it is at one moment into a new file; commits go on meanwhile. */
+  backUp(file: string): Promise<void>;
+  close(): void;
+}
+
+/** Chooses series. */
+export interface Selector {
+  /** Undefined: all. */
+  readonly deviceIds: readonly string[] | undefined;
+  /** Undefined: all. */
+  readonly metricNames: readonly string[] | undefined;
+}
+
+/** A device with its newest session's sequence and spool, and the counters of all its sessions. */
+export interface DeviceRow extends Device, SessionMark {
+  /** 32 hexadecimal digits. */
+  readonly spoolId: string;
+}
+
+/** A series with the name of its device. */
+export interface SeriesRow extends Series {
+  readonly deviceId: string;
+}
+
+/** Where a page of series ends. */
+export interface SeriesPosition {
+  readonly deviceId: string;
+  readonly name: string;
+}
+
+/** Windows of a selection with `fromMs` <= start < `toMs`, by start, then by series. */
+export interface RangeRequest {
+  readonly selector: Selector;
+  readonly widthMs: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export interface RangePage {
+  readonly windows: WindowTable;
+  /** Series of `windows` that no earlier page of the range has told. */
+  readonly series: readonly SeriesRow[];
+}
+
+/** A range being read. */
+export interface RangeReader {
+  /** @returns undefined when everything has been read; the first page always comes. */
+  next(windowsMax: number): RangePage | undefined;
+}
+
+/** The reading side: any number of owners, on any thread; sees what is committed, whole commits only. */
+export interface AggregateReader {
+  readonly tiers: readonly Tier[];
+  /** Devices with an id above `after`, by id. */
+  devices(after: string, limit: number): DeviceRow[];
+  /** Series above `after`, by device id and name. */
+  series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[];
+  /** Those of the ids that no device has. */
+  unknownDevices(deviceIds: readonly string[]): string[];
+  openRange(request: RangeRequest): RangeReader;
+  close(): void;
+}
+
+/** Windows that journalled groups changed, with their whole values. */
+export interface WindowChanges {
+  readonly revision: Revision;
+  readonly widthMs: number;
+  readonly windows: WindowTable;
+  /** Series of `windows` that the feed has not been told before. */
+  readonly series: readonly SeriesRow[];
+}

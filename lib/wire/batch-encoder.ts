@@ -1,0 +1,138 @@
+/** M metrics x T times, as `telemetry.v1.Table` describes it. */
+export interface Table {
+  readonly metricHandles: ArrayLike<number>;
+  readonly baseTimeMs: number;
+  /** Whole milliseconds after the base time, below 2^32. */
+  readonly offsetsMs: ArrayLike<number>;
+  /** M x T values, one metric after the other. */
+  readonly values: Float64Array;
+}
+
+/** The bytes of a `telemetry.v1.Batch`. They never change once the batch has its sequence. */
+export function encodeBatch(deviceHandle: number, sequence: number, tables: readonly Table[]): Uint8Array {
+  const tableBytes = tables.map(tableLength);
+  let length = 1 + varintLength(deviceHandle) + 1 + varintLength(sequence);
+  for (const bytes of tableBytes) length += 1 + varintLength(bytes) + bytes;
+
+  const writer = new WireWriter(length);
+  writer.byte(0x08).varint(deviceHandle).byte(0x10).varint(sequence);
+  for (const [i, table] of tables.entries()) {
+    writer.byte(0x1a).varint(tableBytes[i]);
+    writer.byte(0x0a).varint(varintsLength(table.metricHandles)).varints(table.metricHandles);
+    writer.byte(0x10).int64(table.baseTimeMs);
+    writer.byte(0x1a).varint(varintsLength(table.offsetsMs)).varints(table.offsetsMs);
+    writer.byte(0x22).varint(table.values.byteLength).doubles(table.values);
+  }
+  return writer.bytes;
+}
+
+/**
+ * A message of `StreamBatches` or `UploadBatches` that carries batches, from their encoded bytes: the
+ * two requests have the same fields.
+ */
+export function encodeBatchesMessage(batches: readonly Uint8Array[]): Uint8Array {
+  let inner = 0;
+  for (const batch of batches) inner += 1 + varintLength(batch.length) + batch.length;
+  const writer = new WireWriter(1 + varintLength(inner) + inner);
+  writer.byte(0x12).varint(inner);
+  for (const batch of batches) writer.byte(0x0a).varint(batch.length).raw(batch);
+  return writer.bytes;
+}
+
+/** A `PushBatchRequest` from an encoded registration and an encoded batch. */
+export function encodePushMessage(registration: Uint8Array, batch: Uint8Array): Uint8Array {
+  const writer = new WireWriter(
+    2 + varintLength(registration.length) + registration.length + varintLength(batch.length) + batch.length,
+  );
+  writer.byte(0x0a).varint(registration.length).raw(registration);
+  writer.byte(0x12).varint(batch.length).raw(batch);
+  return writer.bytes;
+}
+
+/** Bytes that `encodeBatchesMessage` adds to each batch. */
+export function batchFrameLength(batch: Uint8Array): number {
+  return 1 + varintLength(batch.length) + batch.length;
+}
+
+function tableLength(table: Table): number {
+  const handles = varintsLength(table.metricHandles);
+  const offsets = varintsLength(table.offsetsMs);
+  const values = table.values.byteLength;
+  return (
+    4 +
+    varintLength(handles) +
+    handles +
+    int64Length(table.baseTimeMs) +
+    varintLength(offsets) +
+    offsets +
+    varintLength(values) +
+    values
+  );
+}
+
+function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length += 1;
+  return length;
+}
+
+function varintsLength(values: ArrayLike<number>): number {
+  let length = 0;
+  for (let i = 0; i < values.length; i += 1) length += varintLength(values[i]);
+  return length;
+}
+
+/** A negative int64 takes all ten bytes. */
+function int64Length(value: number): number {
+  return value < 0 ? 10 : varintLength(value);
+}
+
+/** Writes into a buffer of the exact length. */
+class WireWriter {
+  readonly bytes: Uint8Array;
+  #pos = 0;
+
+  constructor(length: number) {
+    this.bytes = new Uint8Array(length);
+  }
+
+  byte(value: number): this {
+    this.bytes[this.#pos++] = value;
+    return this;
+  }
+
+  varint(value: number): this {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.bytes[this.#pos++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.bytes[this.#pos++] = rest;
+    return this;
+  }
+
+  varints(values: ArrayLike<number>): this {
+    for (let i = 0; i < values.length; i += 1) this.varint(values[i]);
+    return this;
+  }
+
+  int64(value: number): this {
+    if (value >= 0) return this.varint(value);
+    let bits = BigInt.asUintN(64, BigInt(value));
+    for (let i = 0; i < 9; i += 1) {
+      this.byte(Number(bits & 0x7fn) | 0x80);
+      bits >>= 7n;
+    }
+    return this.byte(Number(bits));
+  }
+
+  doubles(values: Float64Array): this {
+    return this.raw(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+
+  raw(bytes: Uint8Array): this {
+    this.bytes.set(bytes, this.#pos);
+    this.#pos += bytes.length;
+    return this;
+  }
+}

@@ -1,0 +1,21 @@
+import type { Tier } from "../lib/aggregate/tiers.ts";
+import type { ThreadCall } from "../lib/base/thread-calls.ts";
+import type { DeviceRow, RangePage, RangeRequest, Selector, SeriesPosition, SeriesRow } from "../lib/store/store.ts";
+
+/** What a reader thread is started with. */
+export interface ReaderOptions {
+  readonly dataDir: string;
+  readonly tiers: readonly Tier[];
+}
+
+/** What can be asked of a reader thread: `AggregateReader`, with ranges named by number. */
+export interface ReaderCalls {
+  devices(after: string, limit: number): DeviceRow[];
+  series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[];
+  unknownDevices(deviceIds: readonly string[]): string[];
+  openRange(range: number, request: RangeRequest): void;
+  nextPage(range: number, windowsMax: number): RangePage | undefined;
+  closeRange(range: number): void;
+}
+
+export type ToReader = ThreadCall<ReaderCalls> | { readonly name: "close" };

@@ -1,0 +1,37 @@
+import { parentPort, workerData } from "node:worker_threads";
+import type { ThreadReply } from "../lib/base/thread-calls.ts";
+import { openSqliteReader } from "../lib/store/sqlite/sqlite-reader.ts";
+import type { RangeReader } from "../lib/store/store.ts";
+import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts";
+
+/** A reader thread: answers one call at a time from its own read-only connection. Started by `Reader`. */
+
+if (parentPort === null) throw new Error("this module is a worker thread");
+const port = parentPort;
+const { dataDir, tiers } = workerData as ReaderOptions;
+const reader = openSqliteReader(dataDir, tiers);
+const ranges = new Map<number, RangeReader>();
+
+const calls: ReaderCalls = {
+  devices: (after, limit) => reader.devices(after, limit),
+  series: (selector, after, limit) => reader.series(selector, after, limit),
+  unknownDevices: (deviceIds) => reader.unknownDevices(deviceIds),
+  openRange: (range, request) => void ranges.set(range, reader.openRange(request)),
+  nextPage: (range, windowsMax) => ranges.get(range)?.next(windowsMax),
+  closeRange: (range) => void ranges.delete(range),
+};
+
+port.on("message", (message: ToReader) => {
+  if (message.name === "close") {
+    reader.close();
+    port.close();
+    return;
+  }
+  const { id, name, args } = message;
+  try {
+    const result = (calls[name] as (...args: unknown[]) => unknown)(...args);
+    port.postMessage({ id, result } satisfies ThreadReply);
+  } catch (error) {
+    port.postMessage({ id, error } satisfies ThreadReply);
+  }
+});

@@ -1,0 +1,74 @@
+import { type Duration, durationMs, type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Tier, tierName } from "../lib/aggregate/tiers.ts";
+import { formatDuration } from "../lib/base/duration.ts";
+import { invalidField } from "../lib/base/errors.ts";
+import { pointsDefault, pointsMax, selectorNamesMax, timeMsMax, timeMsMin } from "../lib/base/limits.ts";
+import { formatTime } from "../lib/base/time.ts";
+import type { Selector } from "../lib/store/store.ts";
+import type { SeriesSelector } from "../proto/gen/telemetry/v1/query_service_pb.js";
+
+/** Checks of the fields that requests share. All throw TelemetryError INVALID_ARGUMENT. */
+
+export function readSelector(selector: SeriesSelector | undefined): Selector {
+  return {
+    deviceIds: readNames("selector.device_ids", selector?.deviceIds),
+    metricNames: readNames("selector.metric_names", selector?.metricNames),
+  };
+}
+
+function readNames(field: string, names: readonly string[] = []): readonly string[] | undefined {
+  if (names.length > selectorNamesMax) {
+    throw invalidField(
+      field,
+      `has ${names.length} entries, the limit is ${selectorNamesMax}`,
+      "ask for fewer at a time",
+    );
+  }
+  if (names.includes("")) throw invalidField(field, "has an empty entry", "leave it out to select all");
+  return names.length === 0 ? undefined : names;
+}
+
+export function readTime(field: string, time: Timestamp | undefined): number {
+  if (time === undefined) throw invalidField(field, "is missing", "send a time");
+  const timeMs = timestampMs(time);
+  if (!(timeMs >= timeMsMin && timeMs <= timeMsMax)) {
+    throw invalidField(
+      field,
+      `is ${timeMs} ms`,
+      `send a time from ${formatTime(timeMsMin)} to ${formatTime(timeMsMax)}`,
+    );
+  }
+  return timeMs;
+}
+
+export function readRange(from: Timestamp | undefined, to: Timestamp | undefined): { fromMs: number; toMs: number } {
+  const fromMs = readTime("from", from);
+  const toMs = readTime("to", to);
+  if (toMs <= fromMs) {
+    throw invalidField(
+      "to",
+      `is ${formatTime(toMs)}, not after from (${formatTime(fromMs)})`,
+      "swap them or widen the range",
+    );
+  }
+  return { fromMs, toMs };
+}
+
+export function readTier(tier: Duration, tiers: readonly Tier[]): number {
+  const widthMs = durationMs(tier);
+  if (!tiers.some((candidate) => candidate.widthMs === widthMs)) {
+    throw invalidField("tier", `is ${formatDuration(widthMs)}`, `choose one of ${tiers.map(tierName).join(", ")}`);
+  }
+  return widthMs;
+}
+
+/** The finest tier that gives at most `points` windows per series; the coarsest when none does. */
+export function autoTier(range: { fromMs: number; toMs: number }, points: number, tiers: readonly Tier[]): number {
+  if (points > pointsMax) {
+    throw invalidField("points_max", `is ${points}, the limit is ${pointsMax}`, "ask for fewer");
+  }
+  const most = points === 0 ? pointsDefault : points;
+  const windows = (widthMs: number) => Math.ceil(range.toMs / widthMs) - Math.floor(range.fromMs / widthMs);
+  const fits = tiers.find(({ widthMs }) => windows(widthMs) <= most);
+  return (fits ?? tiers[tiers.length - 1]).widthMs;
+}

@@ -1,0 +1,119 @@
+import fc from "fast-check";
+import type { TierWindows } from "../../lib/aggregate/window-set.ts";
+import { WindowSet } from "../../lib/aggregate/window-set.ts";
+import { mergeWindow, type WindowTable } from "../../lib/aggregate/window-table.ts";
+
+/** Windows in plain words, to hold the columns against. */
+
+export interface Sample {
+  readonly series: number;
+  readonly timeMs: number;
+  readonly value: number;
+}
+
+export interface PlainWindow {
+  readonly series: number;
+  readonly startMs: number;
+  readonly count: number;
+  readonly sum: number;
+  readonly min: number;
+  readonly max: number;
+  readonly first: number;
+  readonly firstTimeMs: number;
+  readonly last: number;
+  readonly lastTimeMs: number;
+}
+
+/** The windows of one width, straight from what they are defined to be. */
+export function plainWindows(samples: readonly Sample[], widthMs: number): PlainWindow[] {
+  const present = samples.filter((sample) => !Number.isNaN(sample.value));
+  const startOf = (sample: Sample) => Math.floor(sample.timeMs / widthMs) * widthMs;
+  const groups = Map.groupBy(present, (sample) => `${sample.series}/${startOf(sample)}`);
+  const windows = [...groups.values()].map((group): PlainWindow => {
+    const values = group.map((sample) => sample.value);
+    const times = group.map((sample) => sample.timeMs);
+    const firstTimeMs = Math.min(...times);
+    const lastTimeMs = Math.max(...times);
+    const valuesAt = (timeMs: number) => group.filter((each) => each.timeMs === timeMs).map((each) => each.value);
+    return {
+      series: group[0].series,
+      startMs: startOf(group[0]),
+      count: group.length,
+      sum: values.reduce((sum, value) => sum + value, 0),
+      min: Math.min(...values),
+      max: Math.max(...values),
+      first: Math.min(...valuesAt(firstTimeMs)),
+      firstTimeMs,
+      last: Math.max(...valuesAt(lastTimeMs)),
+      lastTimeMs,
+    };
+  });
+  return windows.sort(byStartThenSeries);
+}
+
+/** The windows of a table that have samples, in the order of its rows. */
+export function tableWindows(table: WindowTable): PlainWindow[] {
+  const windows = Array.from({ length: table.length }, (_, i) => ({
+    series: table.series[i],
+    startMs: table.starts[i],
+    count: table.counts[i],
+    sum: table.sums[i],
+    min: table.mins[i],
+    max: table.maxs[i],
+    first: table.firsts[i],
+    firstTimeMs: table.firstTimesMs[i],
+    last: table.lasts[i],
+    lastTimeMs: table.lastTimesMs[i],
+  }));
+  return windows.filter((window) => window.count > 0);
+}
+
+/** The windows of a tier that have samples, by start, then by series. */
+export function tierWindows(tier: TierWindows): PlainWindow[] {
+  return tableWindows(tier.table).sort(byStartThenSeries);
+}
+
+/** A set of these samples, added in their order, rolled up. */
+export function windowSet(widthsMs: readonly number[], samples: readonly Sample[]): WindowSet {
+  const set = new WindowSet(widthsMs);
+  const timesMs = Float64Array.from(samples, (sample) => sample.timeMs);
+  const values = Float64Array.from(samples, (sample) => sample.value);
+  for (let start = 0, end = 0; start < samples.length; start = end) {
+    while (end < samples.length && samples[end].series === samples[start].series) end += 1;
+    set.add(samples[start].series, timesMs, start, end, values, start);
+  }
+  set.rollUp();
+  return set;
+}
+
+/** The windows of several sets, merged in their order. */
+export function mergedSets(widthsMs: readonly number[], sets: readonly WindowSet[]): WindowSet {
+  const merged = new WindowSet(widthsMs);
+  for (const set of sets) {
+    for (const [t, { table }] of set.tiers.entries()) {
+      const tier = merged.tiers[t];
+      for (let i = 0; i < table.length; i += 1) {
+        mergeWindow(tier.table, tier.indexOf(table.series[i], table.starts[i]), table, i);
+      }
+    }
+  }
+  return merged;
+}
+
+/** Whole numbers, so that sums are exact; few values and times, so that many are equal. */
+export function anySample(options: { seriesMax?: number; value?: fc.Arbitrary<number> } = {}): fc.Arbitrary<Sample> {
+  const { seriesMax = 3, value = fc.oneof(fc.integer({ min: -2, max: 2 }), fc.integer()) } = options;
+  return fc.record({
+    series: fc.integer({ min: 1, max: seriesMax }),
+    timeMs: fc.oneof(
+      fc.constantFrom(-60_000, -10_001, -10_000, -1, 0, 1, 9_999, 10_000, 59_999, 60_000),
+      fc.integer({ min: -200_000, max: 200_000 }),
+      fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }),
+    ),
+    value,
+  });
+}
+
+function byStartThenSeries(a: PlainWindow, b: PlainWindow): number {
+  return a.startMs - b.startMs || a.series - b.series;
+}

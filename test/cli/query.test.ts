@@ -1,0 +1,146 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { simulate } from "../../cli/simulation.ts";
+import { serverOfFile } from "../support/server.ts";
+import { jsonLines, mainFile, tidemark } from "../system/support/cli.ts";
+
+const server = serverOfFile();
+const never = new AbortController().signal;
+const start = Date.UTC(2026, 0, 15);
+const otherStart = Date.UTC(2026, 1, 15);
+/** Three devices with four metrics, ten readings 10 s apart: 120 windows of 10 s. */
+const devices = 3;
+const metrics = 4;
+const readings = 10;
+const day = ["--from", "2026-01-15T00:00:00Z", "--to", "2026-01-16T00:00:00Z"];
+/** For what a test adds: the tests run side by side. */
+const otherDay = ["--from", "2026-02-15T00:00:00Z", "--to", "2026-02-16T00:00:00Z"];
+
+const keys = ["device", "metric", "tier", "windowStart", "count", "sum", "min", "max", "first", "last", "mean"];
+
+beforeAll(() => fill("sim-", readings));
+
+function fill(idPrefix: string, batches: number, startMs = start) {
+  const options = { devices, metrics, batches, idPrefix, start: startMs, interval: 10_000, seed: 1, connections: 1 };
+  const { address } = server();
+  return simulate({ ...options, address, mode: "stream", speed: Number.POSITIVE_INFINITY, integers: true }, never);
+}
+
+const query = (...args: string[]) => tidemark(["query", "--address", server().address, ...args]);
+
+describe.concurrent("query", () => {
+  it("writes one object per window with --format ndjson, and nothing else", async () => {
+    const { code, stdout, stderr } = await query(...day, "--tier", "10s", "--format", "ndjson");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const rows = jsonLines(stdout);
+    expect(rows).toHaveLength(devices * metrics * readings);
+    for (const row of rows) expect(Object.keys(row)).toEqual(keys);
+    const [first] = rows.filter(({ device }) => device === "sim-0002");
+    expect(first).toMatchObject({ metric: "temperature", tier: "10s", windowStart: "2026-01-15T00:00:00Z", count: 1 });
+    expect(first["mean"]).toBe(first["sum"]);
+    const distinct = new Set(rows.map(({ device, metric, windowStart }) => `${device} ${metric} ${windowStart}`));
+    expect(distinct.size).toBe(rows.length);
+  });
+
+  it("writes the same rows in all formats", async () => {
+    const [ndjson, csv, table, json] = await Promise.all(
+      [["--format", "ndjson"], ["--format", "csv"], ["--format", "table"], ["--json"]].map((format) =>
+        query(...day, "--tier", "1m", "--metric", "humidity", ...format),
+      ),
+    );
+    expect(json.stdout).toBe(ndjson.stdout);
+    const rows = jsonLines(ndjson.stdout).map((row) => keys.map((key) => String(row[key])));
+    const [csvHead, ...csvRows] = csv.stdout.trimEnd().split("\n");
+    expect(csvHead).toBe(keys.join(","));
+    expect(csvRows.map((line) => line.split(","))).toEqual(rows);
+    const [tableHead, ...tableRows] = table.stdout.trimEnd().split("\n");
+    expect(tableHead.split(/ +/)).toEqual(keys);
+    expect(tableRows.map((line) => line.split(/ {2,}/).slice(0, -1))).toEqual(rows.map((row) => row.slice(0, -1)));
+    expect([ndjson, csv, table].map(({ stderr }) => stderr)).toEqual(["", "", ""]);
+  });
+
+  it("lines up the columns of a table", async () => {
+    const { stdout } = await query(...day, "--tier", "10s", "--device", "sim-0001");
+    const [head, ...rows] = stdout.trimEnd().split("\n");
+    const at = head.indexOf("windowStart");
+    expect(rows.map((row) => row.slice(at, at + 8))).toEqual(rows.map(() => "2026-01-"));
+  });
+
+  it("selects by names that repeat, and by * for all", async () => {
+    const names = ["--device", "sim-0001", "--device", "sim-0003", "--metric", "humidity", "--metric", "pressure"];
+    const some = jsonLines((await query(...day, "--tier", "1d", "--json", ...names)).stdout);
+    expect(some.map(({ device, metric }) => `${device} ${metric}`).sort()).toEqual([
+      "sim-0001 humidity",
+      "sim-0001 pressure",
+      "sim-0003 humidity",
+      "sim-0003 pressure",
+    ]);
+    const all = jsonLines((await query(...day, "--tier", "1d", "--json", "--device", "*", "--metric", "*")).stdout);
+    expect(all).toHaveLength(devices * metrics);
+  });
+
+  it.each<[string, string[]]>([
+    ["when it is told none", []],
+    ["with --tier auto", ["--tier", "auto"]],
+  ])("chooses a tier by itself %s", async (_, flags) => {
+    const tiersOf = async (...range: string[]) => {
+      const { code, stdout, stderr } = await query(...range, ...flags, "--json");
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      return [...new Set(jsonLines(stdout).map(({ tier }) => tier))];
+    };
+    expect(await tiersOf("--from", "2026-01-15T00:00:00Z", "--to", "2026-01-15T00:05:00Z")).toEqual(["10s"]);
+    expect(await tiersOf("--from", "2020-01-01T00:00:00Z")).toEqual(["1d"]);
+  });
+
+  it("takes times as RFC 3339 with a zone, epoch milliseconds, and relative to now", async () => {
+    const forms = [
+      ["--from", "2026-01-15T01:00:00+01:00", "--to", "2026-01-15T00:00:10Z"],
+      ["--from", String(start), "--to", String(start + 10_000)],
+    ];
+    for (const range of forms) {
+      const { stdout } = await query(...range, "--tier", "10s", "--json");
+      expect(jsonLines(stdout)).toHaveLength(devices * metrics);
+    }
+    const { code, stdout, stderr } = await query("--from", "now-1h30m", "--to", "now");
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "", stderr: "tidemark: no windows in this range\n" });
+  });
+
+  it("says which device is not known", async () => {
+    const { code, stdout, stderr } = await query(...day, "--device", "sim-0001", "--device", "nobody");
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain('no device "nobody"');
+  });
+
+  it("has exit code 3 when nobody answers", async () => {
+    const { code, stdout, stderr } = await tidemark(["query", "--address", "127.0.0.1:1"]);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+    expect(stderr).toContain("no server answers at 127.0.0.1:1");
+    expect(stderr).toContain('start one with "tidemark serve", or name another with --address');
+  });
+
+  it("sees everything that was acked before it", async () => {
+    for (const round of [1, 2, 3]) {
+      const { samplesAcked } = await fill(`round${round}-`, 7, otherStart);
+      const names = [1, 2, 3].flatMap((i) => ["--device", `round${round}-000${i}`]);
+      const counts = await Promise.all(
+        ["10s", "1d"].map(async (tier) => {
+          const rows = jsonLines<{ count: number }>(
+            (await query(...otherDay, ...names, "--tier", tier, "--json")).stdout,
+          );
+          return rows.reduce((sum, { count }) => sum + count, 0);
+        }),
+      );
+      expect(counts).toEqual([samplesAcked, samplesAcked]);
+    }
+  });
+
+  it("ends quietly when its reader has seen enough", async () => {
+    // More than a pipe holds.
+    await fill("long-", 200, otherStart);
+    const script = '(set -o pipefail; "$@" | head -1); echo $? >&2';
+    const command = ["bash", "-c", script, "bash", process.execPath, mainFile];
+    const args = ["query", "--address", server().address, ...otherDay, "--tier", "10s", "--format", "ndjson"];
+    const { stdout, stderr } = await tidemark(args, { command });
+    expect(jsonLines(stdout)).toHaveLength(1);
+    expect(stderr).toBe("0\n");
+  });
+});

@@ -1,0 +1,92 @@
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { Prng } from "../../lib/base/prng.ts";
+import { Cli, serve, temporaryDirectory, tidemark, until } from "../system/support/cli.ts";
+
+/** `npm run test:kills -- --kills 500` asks for more. */
+const kills = Number(process.env["KILLS"] ?? 25);
+const seed = Number(process.env["KILLS_SEED"] ?? 1);
+
+/** 50 devices that lose their connections and send batches again, whatever the server does. */
+const unruly = ["--devices", "50", "--connections", "4", "--integers", "--resend", "0.05", "--cut", "0.3", "--json"];
+const fast = ["--start", "2026-01-01T00:00:00Z", "--speed", "max"];
+const settled = /^sent = acked = counted, 0 lost, 0 counted twice/m;
+
+async function simulation(address: string, flags: readonly string[]): Promise<{ sim: Cli; log: string }> {
+  const log = join(await temporaryDirectory(), "delivery.log");
+  const sim = new Cli(["simulate", "--address", address, "--log", log, ...unruly, ...flags]);
+  // It has reached the server, and sends.
+  await until(() => sim.over || (existsSync(log) && statSync(log).size > 0));
+  return { sim, log };
+}
+
+async function expectSettled(address: string, log: string): Promise<void> {
+  const { code, stdout, stderr } = await tidemark(["verify", "--log", log, "--address", address]);
+  expect(stdout + stderr).toMatch(settled);
+  expect(code).toBe(0);
+}
+
+describe("a server that is killed", () => {
+  it(
+    `has every acked sample once, after ${kills} kills at random moments, seed ${seed}`,
+    async () => {
+      const prng = new Prng(seed, "kills");
+      const data = ["--data", await temporaryDirectory()];
+      let { server, address } = await serve(data);
+      const { sim, log } = await simulation(address, ["--interval", "20ms"]);
+      let slowestReadyMs = 0;
+      for (let kill = 0; kill < kills; kill += 1) {
+        // The moment is what is tried; nothing is waited for.
+        await sleep(50 + prng.below(400));
+        await server.kill();
+        const killedMs = performance.now();
+        ({ server } = await serve([...data, "--grpc", address]));
+        slowestReadyMs = Math.max(slowestReadyMs, performance.now() - killedMs);
+      }
+      sim.signal("SIGINT");
+      const { code, stdout, stderr } = await sim.ended;
+      expect(code, stderr).toBe(0);
+      expect((JSON.parse(stdout) as Record<string, number>)["samplesAcked"]).toBeGreaterThan(kills * 100);
+      await expectSettled(address, log);
+      expect(slowestReadyMs).toBeLessThan(2_000);
+    },
+    30_000 + kills * 3_000,
+  );
+
+  it.each([
+    ["before a group is in the journal", "before-append:40", ["--interval", "20ms"]],
+    ["after a group is in the journal, before its acks", "after-append:40", ["--interval", "20ms"]],
+    ["between two flushes", "before-flush:3", ["--interval", "20ms"]],
+    // Its log is long enough only after some 16 MiB.
+    ["before a checkpoint", "before-checkpoint:1", [...fast, "--batches", "300", "--batch-samples", "200"]],
+    ["in a checkpoint", "in-checkpoint:4", [...fast, "--batches", "300", "--batch-samples", "200"]],
+  ])("has every acked sample once, when it is killed %s", async (_, fault, load) => {
+    const data = ["--data", await temporaryDirectory()];
+    const { server, address } = await serve([...data, "--fault", fault]);
+    const { sim, log } = await simulation(address, load);
+    // It ends itself when it gets there.
+    expect((await server.ended).code).toBeNull();
+    await serve([...data, "--grpc", address]);
+    if (!load.includes("--batches")) sim.signal("SIGINT");
+    expect((await sim.ended).code).toBe(0);
+    await expectSettled(address, log);
+  });
+
+  it("has every acked sample once, when it is killed again and again while it recovers", async () => {
+    const data = ["--data", await temporaryDirectory()];
+    const { server, address } = await serve(data);
+    const { sim, log } = await simulation(address, ["--interval", "10ms"]);
+    await sleep(700);
+    await server.kill();
+    for (const step of [1, 2, 5, 9]) {
+      const again = new Cli(["serve", "--json", "--grpc", address, ...data, "--fault", `in-recovery:${step}`]);
+      expect((await again.ended).code).toBeNull();
+    }
+    await serve([...data, "--grpc", address]);
+    sim.signal("SIGINT");
+    expect((await sim.ended).code).toBe(0);
+    await expectSettled(address, log);
+  });
+});

@@ -1,0 +1,163 @@
+import { describe, expect, it } from "vitest";
+import { answersWaitingMax, callBytesInFlightMax, ingestBytesInFlightMax } from "../../lib/base/limits.ts";
+import { batch, pushBytes, registration } from "../support/batches.ts";
+import { fill, HeldSink, mib, turn, watch } from "../support/held-sink.ts";
+import { IngestHarness } from "../support/ingest.ts";
+import { collect, failureOf } from "../support/rpc.ts";
+
+describe("the inlet", () => {
+  it("gathers what comes in one turn of the event loop into one slab", async () => {
+    const sink = new HeldSink();
+    const [a, b] = [sink.inlet.open("stream"), sink.inlet.open("push")];
+    void a.send(Uint8Array.of(1, 2));
+    void b.send(Uint8Array.of(3)).then(() => b.halfClose());
+    await turn();
+    expect(sink.slabs).toHaveLength(1);
+    expect(sink.events).toEqual(["1 open stream", "2 open push", "1 message", "2 message", "2 half-close"]);
+    expect([...(sink.slabs[0]?.bytes ?? [])]).toEqual([1, 2, 3]);
+  });
+
+  it("lets a call send on until its bytes in flight are used up, and again when they are settled", async () => {
+    const sink = new HeldSink();
+    const call = sink.inlet.open("stream");
+    expect(await call.send(new Uint8Array(callBytesInFlightMax - 1))).toBe(true);
+    const next = watch(call.send(new Uint8Array(1)));
+    await turn();
+    expect(next.done).toBe(false);
+    sink.settleFirst();
+    await turn();
+    expect(next).toEqual({ done: true, result: true });
+  });
+
+  it("stops reading a call whose client does not read its answers", async () => {
+    const sink = new HeldSink();
+    const call = sink.inlet.open("stream");
+    const answer = Uint8Array.of(7);
+    await call.send(new Uint8Array(1));
+    await turn();
+    sink.settleFirst(Array.from({ length: answersWaitingMax }, () => answer));
+    const next = watch(call.send(new Uint8Array(1)));
+    await turn();
+    expect(next.done).toBe(false);
+    expect(await call.answers().next()).toEqual({ done: false, value: answer });
+    await turn();
+    expect(next).toEqual({ done: true, result: true });
+  });
+
+  it("holds no more than its budget and one message, however many calls send", async () => {
+    const sink = new HeldSink();
+    const sent = Array.from({ length: 40 }, () => watch(sink.inlet.open("stream").send(new Uint8Array(3 * mib))));
+    await turn();
+    let most = 0;
+    while (sent.some(({ done }) => !done)) {
+      most = Math.max(most, sink.inlet.bytesInFlight);
+      sink.settleFirst();
+      await turn();
+    }
+    expect(most).toBeGreaterThan(ingestBytesInFlightMax / 2);
+    expect(most).toBeLessThanOrEqual(ingestBytesInFlightMax + 3 * mib);
+    while (sink.slabs.length > 0) sink.settleFirst();
+    expect(sink.inlet.bytesInFlight).toBe(0);
+  });
+
+  it("serves the messages that wait in turn, so that a loud call does not starve a quiet one", async () => {
+    const sink = new HeldSink();
+    await fill(sink.inlet);
+    const order: string[] = [];
+    const send = (name: string, bytes: number) =>
+      void sink.inlet
+        .open("stream")
+        .send(new Uint8Array(bytes))
+        .then(() => order.push(name));
+    send("large", 3 * mib);
+    send("quiet", 1);
+    send("last", 1);
+    await turn();
+    expect(order).toEqual([]);
+    while (order.length < 3) {
+      sink.settleFirst();
+      await turn();
+    }
+    expect(order).toEqual(["large", "quiet", "last"]);
+  });
+
+  it("gets the place back of a message whose client went while it waited", async () => {
+    const sink = new HeldSink();
+    const calls = await fill(sink.inlet);
+    const gone = sink.inlet.open("stream");
+    const waiting = watch(gone.send(new Uint8Array(3 * mib)));
+    const next = watch(sink.inlet.open("stream").send(new Uint8Array(1)));
+    gone.cancel();
+    await turn();
+    while (!next.done) {
+      sink.settleFirst();
+      await turn();
+    }
+    expect(waiting).toEqual({ done: true, result: false });
+    while (sink.slabs.length > 0) {
+      sink.settleFirst();
+      await turn();
+    }
+    expect(sink.inlet.bytesInFlight).toBe(0);
+    expect(sink.inlet.openCalls).toBe(calls.length + 1);
+  });
+
+  it("gets the bytes back of a call that was cancelled after it sent", async () => {
+    const sink = new HeldSink();
+    const call = sink.inlet.open("upload");
+    await call.send(new Uint8Array(1000));
+    call.cancel();
+    await turn();
+    expect(sink.events).toEqual(["1 open upload", "1 message", "1 cancel"]);
+    sink.settleFirst();
+    expect(sink.inlet.bytesInFlight).toBe(0);
+    expect(sink.inlet.openCalls).toBe(0);
+    expect(await collect(call.answers())).toEqual([]);
+  });
+});
+
+describe("an inlet that drains", () => {
+  it("takes no calls and no messages", async () => {
+    const sink = new HeldSink();
+    const call = sink.inlet.open("stream");
+    sink.inlet.drain();
+    expect(() => sink.inlet.open("push")).toThrow("the server is shutting down");
+    expect(await call.send(new Uint8Array(1))).toBe(false);
+    await turn();
+    expect(sink.events).toEqual(["1 open stream", "1 half-close"]);
+    expect(sink.inlet.bytesInFlight).toBe(0);
+  });
+
+  it("ends streams when they are settled, and uploads with UNAVAILABLE", async () => {
+    const sink = new HeldSink();
+    const [stream, upload] = [sink.inlet.open("stream"), sink.inlet.open("upload")];
+    await stream.send(new Uint8Array(1));
+    sink.inlet.drain();
+    await turn();
+    expect(await failureOf(upload.answers())).toMatchObject({ status: "UNAVAILABLE", reason: "DRAINING" });
+    const answer = Uint8Array.of(1);
+    sink.inlet.onSettled([{ call: stream.id, bytes: 1, answers: [answer], end: "ok" }], 1);
+    expect(await collect(stream.answers())).toEqual([answer]);
+    expect(stream.drained).toBe(true);
+    expect(sink.inlet.openCalls).toBe(0);
+  });
+
+  it("does not ack a push that waits for its place", async () => {
+    const sink = new HeldSink();
+    await fill(sink.inlet);
+    const push = sink.inlet.open("push");
+    const failure = failureOf(collect(push.answers()));
+    const sent = watch(push.send(pushBytes(registration("press"), { batch: batch(1, [1]) })));
+    await turn();
+    sink.inlet.drain();
+    await turn();
+    const ingest = new IngestHarness();
+    for (let slab = sink.slabs.shift(); slab !== undefined; slab = sink.slabs.shift()) {
+      sink.inlet.onSettled(ingest.submit(slab).settlements, slab.bytes.length);
+      await turn();
+    }
+    expect(sent).toEqual({ done: true, result: false });
+    expect(ingest.device("press")).toBeUndefined();
+    expect(await failure).toMatchObject({ status: "UNAVAILABLE" });
+  });
+});

@@ -1,0 +1,162 @@
+/** A fault that the tests must catch. */
+export interface Fault {
+  readonly name: string;
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly text: string;
+  readonly replacement: string;
+  /** Test files, at least one test of which must turn red. */
+  readonly tests: readonly string[];
+  /** Only tests whose names match: where a whole file takes long. */
+  readonly only?: string;
+}
+
+const sequence = "test/ingest/sequence.test.ts";
+const failedAppend = "test/ingest/failed-append.test.ts";
+const durability = "test/store/sqlite/durability.test.ts";
+const recovery = "test/ingest/recovery.test.ts";
+const sqliteStore = "test/store/sqlite/sqlite-store.test.ts";
+
+export const faults: readonly Fault[] = [
+  {
+    name: "acked though the append failed",
+    file: "ingest/pipeline.ts",
+    text: "      admission.rollback(group, diskFull(error));",
+    replacement: "      admission.commit(journal.position, clock.elapsedMs());",
+    tests: [failedAppend],
+  },
+  {
+    name: "acked before the append",
+    file: "ingest/pipeline.ts",
+    text: "        journal.append(group.records, group.catalog);",
+    replacement: "        setImmediate(() => journal.append(group.records, group.catalog));",
+    tests: [failedAppend, "test/ingest/group.test.ts"],
+  },
+  {
+    name: "mark not checked: any sequence is taken",
+    file: "ingest/admission.ts",
+    text: "    if (first === expected) return true;",
+    replacement: "    if (first >= expected) return true;",
+    tests: [sequence],
+  },
+  {
+    name: "mark not checked: duplicates are applied again",
+    file: "ingest/admission.ts",
+    text: "    if (first === expected) return true;",
+    replacement: "    if (first > 0 && first <= expected) return true;",
+    tests: [sequence],
+  },
+  {
+    name: "no rollback: marks of a group that was not stored stay in memory",
+    file: "ingest/sessions.ts",
+    text: "    for (const [session, mark] of this.#marks) Object.assign(session, mark);",
+    replacement: "",
+    tests: [failedAppend],
+  },
+  {
+    name: "no rollback: devices and metrics of a group that was not stored stay in memory",
+    file: "ingest/sessions.ts",
+    text: "    for (const undo of this.#undo.reverse()) undo();",
+    replacement: "",
+    tests: [failedAppend],
+  },
+  {
+    name: "no rollback in the database: position moves though the append failed",
+    file: "lib/store/sqlite/sqlite-store.ts",
+    text: `    // better-sqlite3 rolls back when the function throws, COMMIT included.
+    this.#db.transaction(() => {`,
+    replacement: `    this.#position = position;
+    this.#db.transaction(() => {`,
+    tests: ["test/store/sqlite/append-failure.test.ts"],
+  },
+  {
+    name: "shard position not written: recovery applies groups twice",
+    file: "lib/store/sqlite/sqlite-store.ts",
+    text: "      this.#sql.writePosition.run(shard, through);",
+    replacement: "",
+    tests: [sqliteStore],
+    only: "commit|position",
+  },
+  {
+    name: "shard position not read: recovery applies groups twice",
+    file: "ingest/recovery.ts",
+    text: "(positions.get(shard) ?? 0) < position",
+    replacement: "positions.get(shard) !== position",
+    tests: [recovery],
+    only: "changes nothing when it runs again|plain computation",
+  },
+  {
+    name: "marks not recovered",
+    file: "ingest/recovery.ts",
+    text: "  store.commitSessions(sessions.values());",
+    replacement: "",
+    tests: [sequence],
+  },
+  {
+    name: "marks recovered twice",
+    file: "ingest/recovery.ts",
+    text: "  if (record.sequence <= session.ackedSequence) return;",
+    replacement: "",
+    tests: [recovery],
+    only: "changes nothing when it runs again|plain computation",
+  },
+  {
+    name: "synchronous=NORMAL where fsync was asked for",
+    file: "lib/store/sqlite/database.ts",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text
+    text: 'db.pragma(`synchronous = ${durability === "fsync" ? "FULL" : "NORMAL"}`)',
+    replacement: 'db.pragma("synchronous = NORMAL")',
+    tests: [durability],
+  },
+  {
+    name: "synchronous=NORMAL claimed as fsync",
+    file: "lib/store/sqlite/sqlite-store.ts",
+    text: 'db.pragma("synchronous", { simple: true }) === synchronousFull ? "fsync" : "process"',
+    replacement: "synchronousFull > 0 ? arguments[1].durability : arguments[1].durability",
+    tests: [durability],
+  },
+  {
+    name: "synchronous=NORMAL left behind by a flush",
+    file: "lib/store/sqlite/sqlite-store.ts",
+    text: '      if (this.durability === "fsync") this.#db.pragma("synchronous = FULL");',
+    replacement: "",
+    tests: [durability],
+  },
+  {
+    name: "trimmed too far: groups that windows do not show yet",
+    file: "ingest/flusher.ts",
+    text: "      needed = Math.min(needed, since);",
+    replacement: "",
+    tests: ["test/ingest/trim-needed.test.ts"],
+  },
+  {
+    name: "trimmed too far: groups that marks do not show yet",
+    file: "ingest/flusher.ts",
+    text: "Math.min(this.#store.position + 1, this.#sessions.dirtySince)",
+    replacement: "this.#store.position + 1",
+    tests: ["test/ingest/trim.test.ts"],
+  },
+  {
+    name: "a batch that is refused whole adds samples",
+    file: "ingest/admission.ts",
+    text: "      if (!(error instanceof BatchRefused)) throw error;",
+    replacement: `      if (!(error instanceof BatchRefused)) throw error;
+      this.#intake.addTo(this.#windows);`,
+    tests: ["test/ingest/refusal.test.ts"],
+  },
+  {
+    name: "a batch that is refused whole does not use up its sequence",
+    file: "ingest/admission.ts",
+    text: '      if (call.method === "push") call.end = refusedPush(error, sequence);',
+    replacement: `      if (call.method === "push") call.end = refusedPush(error, sequence);
+      return;`,
+    tests: ["test/ingest/refusal.test.ts"],
+  },
+  {
+    name: "a superseded session is let in again",
+    file: "ingest/sessions.ts",
+    text: "    if (!state.superseded.has(spoolId) && !this.#store.isSuperseded(state.device.id, spoolId)) return;",
+    replacement: "    if (state !== undefined) return;",
+    tests: ["test/ingest/superseded.test.ts"],
+  },
+];

@@ -1,0 +1,115 @@
+// `npm run test:mutations [-- WORD]`: applies each deliberate fault to a copy of the tree, and expects red tests.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Fault, faults } from "./faults.ts";
+
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+const vitest = join(checkout, "node_modules/vitest/vitest.mjs");
+const leftOut = new Set(["node_modules", ".git", "dist"]);
+const timeoutMs = 60_000;
+const atOnce = 2;
+
+/** What vitest's JSON reporter tells. */
+interface Report {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
+}
+
+/** The tests of a run by what became of them, as `file > name`. */
+interface Run {
+  readonly green: ReadonlySet<string>;
+  readonly red: readonly string[];
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** A copy of the tree as it is now, with the same node_modules. */
+async function copyTree(from: string, to: string): Promise<void> {
+  await cp(from, to, { recursive: true, filter: (file) => !leftOut.has(relative(from, file)) });
+  await symlink(join(checkout, "node_modules"), join(to, "node_modules"));
+}
+
+/** @throws Error when the fault's text does not stand in its file exactly once: the source has moved on */
+async function faulty({ name, file, text, replacement }: Fault, tree: string): Promise<string> {
+  const parts = (await readFile(join(tree, file), "utf8")).split(text);
+  if (parts.length !== 2) {
+    throw new Error(`fault "${name}": its text stands in ${file} ${parts.length - 1} times; it must be once`);
+  }
+  return parts.join(replacement);
+}
+
+async function runTests(tree: string, tests: readonly string[], only?: string): Promise<Run> {
+  const output = join(tree, "mutations-report.json");
+  const args = [vitest, "run", "--root", tree, "--reporter=json", `--outputFile=${output}`, "--maxWorkers=2"];
+  if (only !== undefined) args.push("--testNamePattern", only);
+  const child = spawn(process.execPath, [...args, ...tests], { cwd: tree, stdio: "ignore", timeout: timeoutMs });
+  await once(child, "exit");
+  const { testResults } = JSON.parse(await readFile(output, "utf8")) as Report;
+  const named = (status: string) =>
+    testResults.flatMap(({ name, assertionResults }) =>
+      assertionResults
+        .filter((test) => test.status === status)
+        .map(({ fullName }) => `${relative(tree, name)} > ${fullName}`),
+    );
+  return { green: new Set(named("passed")), red: named("failed") };
+}
+
+/** @returns the first test that is red with the fault and green without it */
+async function catcherOf(fault: Fault, i: number, clean: string, green: ReadonlySet<string>) {
+  const tree = join(directory, `fault-${i}`);
+  try {
+    await copyTree(clean, tree);
+    await writeFile(join(tree, fault.file), await faulty(fault, tree));
+    const { red } = await runTests(tree, fault.tests, fault.only);
+    return red.find((test) => green.has(test));
+  } finally {
+    await rm(tree, { recursive: true, force: true });
+  }
+}
+
+const word = process.argv[2] ?? "";
+const chosen = faults.filter(({ name }) => name.includes(word));
+const directory = await mkdtemp(join(tmpdir(), "tidemark-mutations-"));
+try {
+  // All of it from one copy: the checkout may be worked on meanwhile.
+  const clean = join(directory, "clean");
+  await copyTree(checkout, clean);
+  for (const fault of chosen) await faulty(fault, clean);
+  // A red test is a catch only when it is green without the fault: each set of tests is run without one first.
+  const sets = new Map(chosen.map(({ tests, only }) => [JSON.stringify([tests, only]), { tests, only }]));
+  const whole = [...new Set([...sets.values()].filter(({ only }) => only === undefined).flatMap(({ tests }) => tests))];
+  const runs = [...sets.values()].filter(({ only }) => only !== undefined);
+  if (whole.length > 0) runs.unshift({ tests: whole, only: undefined });
+  const green = new Set<string>();
+  const red = new Set<string>();
+  for (const { tests, only } of runs) {
+    const run = await runTests(clean, tests, only);
+    for (const test of run.green) green.add(test);
+    for (const test of run.red) red.add(test);
+  }
+  for (const test of red) print(`RED WITHOUT A FAULT: ${test}`);
+
+  let caught = 0;
+  const waiting = [...chosen.entries()];
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [i, fault] = next;
+      const test = await catcherOf(fault, i, clean, green);
+      if (test !== undefined) caught += 1;
+      print(test === undefined ? `NOT CAUGHT: ${fault.name}` : `caught: ${fault.name} by ${test}`);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  print(`${caught} caught, ${chosen.length - caught} not caught`);
+  if (caught < chosen.length || red.size > 0) process.exitCode = 1;
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}

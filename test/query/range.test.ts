@@ -1,0 +1,216 @@
+import { durationFromMs, durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { describe, expect, it } from "vitest";
+import { defaultTiers } from "../../lib/aggregate/tiers.ts";
+import { frameWindowsMax, pointsMax, timeMsMin } from "../../lib/base/limits.ts";
+import { autoTier } from "../../query/request.ts";
+import { batch, dayMs, registration } from "../support/batches.ts";
+import { push, range, read } from "../support/query.ts";
+import { failureOf } from "../support/rpc.ts";
+import { serverOfFile } from "../support/server.ts";
+
+const server = serverOfFile();
+let devices = 0;
+/** A device that no other test uses. */
+const newDevice = () => `device-${++devices}`;
+
+const hourMs = 3_600_000;
+const windowMs = 10_000;
+
+describe("a range", () => {
+  it("has the windows that contain its start up to those that start before its end", async () => {
+    const id = newDevice();
+    await push(server(), id, 1, [1, 2, 4, 8, 16], { stepMs: windowMs });
+    const f = async (fromMs: number, toMs: number, sums: number[]) => {
+      const { windows } = await read(server(), range([id], { fromMs: dayMs + fromMs, toMs: dayMs + toMs }));
+      expect(windows.map(({ sum }) => sum)).toEqual(sums);
+    };
+    await f(0, 50_000, [1, 2, 4, 8, 16]);
+    await f(9_999, 30_000, [1, 2, 4]);
+    await f(10_000, 30_001, [2, 4, 8]);
+    await f(0, 1, [1]);
+    await f(50_000, 90_000, []);
+  });
+
+  it("has every value of its windows, in every tier", async () => {
+    const id = newDevice();
+    await push(server(), id, 1, [5, 3, 9, 4], { timeMs: dayMs + 500, stepMs: 4_000 });
+    const { windows } = await read(server(), range([id]));
+    expect(windows).toMatchObject([
+      { deviceId: id, metric: "temperature", startMs: dayMs, count: 3, sum: 17, min: 3, max: 9, first: 5, last: 9 },
+      { startMs: dayMs + windowMs, count: 1, sum: 4, min: 4, max: 4, first: 4, last: 4 },
+    ]);
+    for (const { widthMs } of defaultTiers.slice(1)) {
+      const { windows } = await read(server(), range([id], { tierMs: widthMs }));
+      expect(windows).toMatchObject([{ tierMs: widthMs, startMs: dayMs, count: 4, sum: 21, first: 5, last: 4 }]);
+    }
+  });
+
+  it("has the series that are selected, those of several devices by time", async () => {
+    const [a, b] = [newDevice(), newDevice()];
+    for (const id of [a, b]) {
+      const options = { metrics: ["x", "y"], stepMs: windowMs };
+      await push(server(), id, 1, [1, 2], options);
+      await push(server(), id, 2, [3, 4], { ...options, metric: 2 });
+    }
+    const f = async (ids: string[], metricNames: string[], want: string[]) => {
+      const { windows } = await read(server(), range(ids, { metricNames }));
+      expect(windows.map(({ deviceId, metric, sum }) => `${deviceId} ${metric} ${sum}`)).toEqual(want);
+    };
+    await f([a], [], [`${a} x 1`, `${a} y 3`, `${a} x 2`, `${a} y 4`]);
+    await f([b, a], ["y"], [`${a} y 3`, `${b} y 3`, `${a} y 4`, `${b} y 4`]);
+    await f([a], ["z"], []);
+  });
+
+  it("answers with one empty frame, which names tier and revision, when nothing is found", async () => {
+    const id = newDevice();
+    await server().ingest.pushBatch({ registration: registration(id) });
+    const { frames } = await read(server(), range([id], { tierMs: hourMs }));
+    expect(frames).toHaveLength(1);
+    expect(frames[0]?.counts).toEqual([]);
+    expect(frames[0]?.tier && durationMs(frames[0].tier)).toBe(hourMs);
+    expect(frames[0]?.revision).toBeGreaterThan(0n);
+  });
+
+  it("sees every sample right after its ack", async () => {
+    const id = newDevice();
+    for (let sequence = 1; sequence <= 20; sequence += 1) {
+      await push(server(), id, sequence, [sequence]);
+      const { windows } = await read(server(), range([id]));
+      expect(windows[0]?.count).toBe(sequence);
+    }
+  });
+
+  it("of many windows comes in several frames, in order, each series told once", async () => {
+    const id = newDevice();
+    const values = Array.from({ length: 5_000 }, (_, i) => i);
+    await push(server(), id, 1, values, { stepMs: windowMs });
+    const { frames, windows } = await read(server(), range([id], { toMs: dayMs + 5_000 * windowMs }));
+    expect(frames.map(({ counts }) => counts.length)).toEqual(Array(5).fill(frameWindowsMax));
+    expect(frames.flatMap(({ series }) => series)).toHaveLength(1);
+    expect(windows.map(({ sum }) => sum)).toEqual(values);
+    expect(windows.map(({ startMs }) => startMs)).toEqual(values.map((i) => dayMs + i * windowMs));
+  });
+
+  it("can reach from year 1 to today", async () => {
+    const id = newDevice();
+    await push(server(), id, 1, [1], { timeMs: timeMsMin });
+    await push(server(), id, 2, [2], { timeMs: dayMs });
+    const { windows } = await read(server(), range([id], { fromMs: timeMsMin }));
+    expect(windows.map(({ startMs, sum }) => [startMs, sum])).toEqual([
+      [timeMsMin, 1],
+      [dayMs, 2],
+    ]);
+  });
+});
+
+describe("the end of a range that its client does not want", () => {
+  /** Enough that most of it waits for a client that does not read. */
+  async function manyWindows(): Promise<string> {
+    const id = newDevice();
+    await push(server(), id, 1, Array(20_000).fill(1), { stepMs: windowMs });
+    return id;
+  }
+
+  it("is a cancel in the middle, and other queries go on", async () => {
+    const wide = range([await manyWindows()], { toMs: dayMs + 365 * 86_400_000 });
+    let frames = 0;
+    for await (const _ of server().query.queryRange(wide)) {
+      frames += 1;
+      if (frames === 2) break;
+    }
+    expect((await read(server(), wide)).windows).toHaveLength(20_000);
+  });
+
+  it("is its deadline", async () => {
+    const wide = range([await manyWindows()], { toMs: dayMs + 365 * 86_400_000 });
+    expect(await failureOf(server().query.queryRange(wide, { timeoutMs: 5 }))).toMatchObject({
+      status: "DEADLINE_EXCEEDED",
+    });
+    expect((await read(server(), wide)).windows).toHaveLength(20_000);
+  });
+});
+
+describe("a range that cannot be answered", () => {
+  function refused(name: string, change: object, status: string, ...texts: string[]) {
+    it(`is refused when ${name}`, async () => {
+      const { tier: _, ...request } = range([]);
+      const error = await failureOf(server().query.queryRange({ ...request, ...change }));
+      expect(error.status).toBe(status);
+      for (const text of texts) expect(error.message).toContain(text);
+    });
+  }
+  const invalid = "INVALID_ARGUMENT";
+  const at = timestampFromMs;
+  refused(
+    "a device is not known",
+    { selector: { deviceIds: ["no-such-press"] } },
+    "NOT_FOUND",
+    'no device "no-such-press"',
+  );
+  refused("its start is missing", { from: undefined }, invalid, "from is missing");
+  refused("its end is missing", { to: undefined }, invalid, "to is missing");
+  refused(
+    "start and end are swapped",
+    { from: at(dayMs), to: at(dayMs - 1) },
+    invalid,
+    "2026-01-14T23:59:59.999Z, not after from",
+  );
+  refused("it is empty", { from: at(dayMs), to: at(dayMs) }, invalid, "to is 2026-01-15T00:00:00Z, not after from");
+  refused("it starts before year 1", { from: at(timeMsMin - 1) }, invalid, "from is", "0001-01-01");
+  refused("its tier does not exist", { tier: durationFromMs(15_000) }, invalid, "tier is 15s", "10s, 1m, 1h, 1d");
+  refused(
+    "it asks for too many points",
+    { pointsMax: pointsMax + 1 },
+    invalid,
+    `points_max is ${pointsMax + 1}, the limit is`,
+  );
+  refused(
+    "a device id is empty",
+    { selector: { deviceIds: ["a", ""] } },
+    invalid,
+    "selector.device_ids has an empty entry",
+  );
+});
+
+describe("a range without a tier", () => {
+  function chooses(name: string, points: number, spanMs: number, widthMs: number) {
+    it(`has the finest tier that gives at most the points asked for: ${name}`, async () => {
+      const id = newDevice();
+      await push(server(), id, 1, [1]);
+      const { tier: _, ...request } = range([id], { toMs: dayMs + spanMs });
+      const { frames } = await read(server(), { ...request, pointsMax: points });
+      expect(frames[0]?.tier && durationMs(frames[0].tier)).toBe(widthMs);
+    });
+  }
+  chooses("10 s", 360, hourMs, windowMs);
+  chooses("1 min", 359, hourMs, 60_000);
+  chooses("1 h", 24, 24 * hourMs, hourMs);
+  chooses("1 d", 23, 24 * hourMs, 24 * hourMs);
+  chooses("1 d when none does", 1, 240 * hourMs, 24 * hourMs);
+  chooses("1,000 points unless told", 0, 1_000 * windowMs, windowMs);
+  chooses("1,000 points and no more", 0, 1_000 * windowMs + 1, 60_000);
+
+  it("counts the windows that it touches", () => {
+    const touching = { fromMs: dayMs + 5_000, toMs: dayMs + 105_000 };
+    expect(autoTier(touching, 10, defaultTiers)).toBe(60_000);
+    expect(autoTier(touching, 11, defaultTiers)).toBe(windowMs);
+  });
+});
+
+describe("a batch far in the past", () => {
+  it("goes into its windows of every tier", async () => {
+    const id = newDevice();
+    const timeMs = Date.UTC(1969, 11, 31, 23, 59, 59, 999);
+    await server().ingest.pushBatch({
+      registration: registration(id),
+      payload: { case: "batch", value: batch(1, [1, 2], { timeMs }) },
+    });
+    for (const { widthMs } of defaultTiers) {
+      const { windows } = await read(server(), range([id], { fromMs: timeMs, toMs: 1, tierMs: widthMs }));
+      expect(windows.map(({ startMs, sum }) => [startMs, sum])).toEqual([
+        [-widthMs, 1],
+        [0, 2],
+      ]);
+    }
+  });
+});

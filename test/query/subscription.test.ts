@@ -1,0 +1,239 @@
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { DirtyWindows } from "../../lib/aggregate/dirty-windows.ts";
+import { defaultTiers } from "../../lib/aggregate/tiers.ts";
+import { WindowSet } from "../../lib/aggregate/window-set.ts";
+import { frameWindowsMax, heartbeatIntervalMs } from "../../lib/base/limits.ts";
+import { LiveFeed } from "../../lib/store/live-feed.ts";
+import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
+import type { Device, RangeRequest, Series, Session, WindowChanges } from "../../lib/store/store.ts";
+import { SubscribeRequestSchema } from "../../proto/gen/telemetry/v1/query_service_pb.js";
+import type { Reader } from "../../query/reader.ts";
+import { queryHandlers } from "../../query/service.ts";
+import { Subscriptions } from "../../query/subscriptions.ts";
+import { dayMs } from "../support/batches.ts";
+
+/** Subscriptions over a store in memory and a feed of the test's own, on a clock that the test turns. */
+
+const tier = defaultTiers.slice(0, 1);
+const device: Device = {
+  id: 1,
+  deviceId: "press",
+  createdAtMs: 0,
+  reset: false,
+  labels: {},
+  session: 1,
+};
+const session: Session = {
+  id: 1,
+  device: 1,
+  spoolId: "",
+  ackedSequence: 0,
+  samplesCounted: 0,
+  samplesRefused: 0,
+  samplesLost: 0,
+  batchesLost: 0,
+  lastSeenAtMs: undefined,
+  handles: new Map(),
+};
+const series: Series = { id: 1, device: 1, name: "temperature", kind: "gauge", unit: "", description: "" };
+
+class Source {
+  readonly store = new MemoryStore(tier);
+  readonly feed = new LiveFeed(async () => {});
+  readonly subscriptions = new Subscriptions();
+  /** What a barrier waits for. */
+  flushed: Promise<void> = Promise.resolve();
+  readonly #ending = new AbortController();
+
+  subscribe(request: { snapshot?: boolean; intervalMs?: number } = {}) {
+    const { store, feed } = this;
+    const handlers = queryHandlers({
+      reader: readerOf(store),
+      feed,
+      subscriptions: this.subscriptions,
+      barrier: async () => {
+        await this.flushed;
+        return store.position;
+      },
+      tiers: tier,
+      clock: { nowMs: () => Date.now(), elapsedMs: () => Date.now() },
+      ending: this.#ending.signal,
+    });
+    const message = create(SubscribeRequestSchema, {
+      ...(request.snapshot === true && { snapshotFrom: timestampFromMs(dayMs) }),
+      ...(request.intervalMs !== undefined && { intervalMin: durationFromMs(request.intervalMs) }),
+    });
+    const responses = handlers.subscribe(message, { signal: this.#ending.signal, peer: "test" });
+    return responses[Symbol.asyncIterator]();
+  }
+
+  /** Stores one sample in each of some windows. @returns what the feed would be told */
+  commit(windows: number): WindowChanges {
+    const set = new WindowSet([10_000]);
+    const times = Float64Array.from({ length: windows }, (_, i) => dayMs + i * 10_000);
+    set.add(1, times, 0, windows, new Float64Array(windows).fill(1), 0);
+    const revision = this.store.append(new Uint8Array(1), {
+      devices: [device],
+      sessions: [session],
+      series: [series],
+      handles: [],
+    });
+    const dirty = new DirtyWindows(this.store.loadWindow);
+    dirty.absorb(set, revision, 0, [Number.NEGATIVE_INFINITY]);
+    for (const { shard, tiers } of dirty.shards) this.store.commit(shard, revision, tiers);
+    const [tierWindows] = set.tiers;
+    if (tierWindows === undefined) throw new Error("there is one tier");
+    return { revision, widthMs: 10_000, windows: tierWindows.table, series: [{ ...series, deviceId: "press" }] };
+  }
+
+  end(): void {
+    this.#ending.abort();
+  }
+}
+
+/** What a subscription asks of a reader. */
+function readerOf(store: MemoryStore): Reader {
+  async function* range(request: RangeRequest) {
+    const reader = store.openRange(request);
+    for (let page = reader.next(frameWindowsMax); page !== undefined; page = reader.next(frameWindowsMax)) yield page;
+  }
+  return { range } as unknown as Reader;
+}
+
+let source: Source;
+beforeEach(() => {
+  vi.useFakeTimers();
+  source = new Source();
+});
+afterEach(() => {
+  source.end();
+  vi.useRealTimers();
+});
+
+/** The next message; it is there after so much time, and not a millisecond earlier. */
+async function nextAfter(ms: number, responses: ReturnType<Source["subscribe"]>) {
+  let early = true;
+  const next = responses.next().then(({ value }) => {
+    expect(early).toBe(false);
+    return value?.event;
+  });
+  await vi.advanceTimersByTimeAsync(Math.max(0, ms - 1));
+  early = false;
+  await vi.advanceTimersByTimeAsync(1);
+  return await next;
+}
+
+describe("a subscription to which nothing happens", () => {
+  it("sends a heartbeat after the snapshot, and after the heartbeat's interval", async () => {
+    const responses = source.subscribe();
+    expect((await responses.next()).value?.event).toMatchObject({ case: "heartbeat" });
+    expect(await nextAfter(heartbeatIntervalMs, responses)).toMatchObject({ case: "heartbeat" });
+  });
+
+  it("sends heartbeats as often when changes may come once a minute only", async () => {
+    const responses = source.subscribe({ intervalMs: 60_000 });
+    await responses.next();
+    await nextAfter(heartbeatIntervalMs, responses);
+    let heartbeats = 0;
+    const counting = (async () => {
+      while ((await responses.next()).done !== true) heartbeats += 1;
+    })();
+    await vi.advanceTimersByTimeAsync(4 * heartbeatIntervalMs);
+    expect(heartbeats).toBeGreaterThanOrEqual(3);
+    source.end();
+    await counting;
+  });
+
+  it("ends at once when the server does", async () => {
+    const responses = source.subscribe({ intervalMs: 60_000 });
+    await responses.next();
+    const rest = (async () => {
+      while ((await responses.next()).done !== true);
+    })();
+    await vi.advanceTimersByTimeAsync(1);
+    source.end();
+    await rest;
+  });
+});
+
+describe("an open subscription", () => {
+  it("is counted, with the windows that wait for it, until it ends", async () => {
+    const { subscriptions, feed } = source;
+    const responses = source.subscribe();
+    await responses.next();
+    feed.publish(source.commit(3));
+    expect(subscriptions).toMatchObject({ size: 1, fullestWindows: 3 });
+    await responses.next();
+    expect(subscriptions).toMatchObject({ size: 1, fullestWindows: 0 });
+    await responses.return?.();
+    expect(subscriptions).toMatchObject({ size: 0, fullestWindows: 0 });
+  });
+});
+
+describe("changes", () => {
+  it("come at once, and again after the interval, conflated to the latest", async () => {
+    const responses = source.subscribe({ intervalMs: 1_000 });
+    await responses.next();
+    const first = responses.next();
+    source.feed.publish(source.commit(1));
+    expect((await first).value?.event).toMatchObject({ case: "changes", value: { revision: 1n, counts: [1] } });
+    for (let i = 0; i < 3; i += 1) source.feed.publish(source.commit(1));
+    expect(await nextAfter(1_000, responses)).toMatchObject({ case: "changes", value: { revision: 4n, counts: [4] } });
+  });
+
+  it("tell a series once, and not again when the snapshot has told it", async () => {
+    source.commit(1);
+    const withSnapshot = source.subscribe({ snapshot: true });
+    const without = source.subscribe();
+    expect((await withSnapshot.next()).value?.event?.value).toMatchObject({ series: [{ handle: 1 }] });
+    for (const responses of [withSnapshot, without]) await responses.next();
+    const changes = source.commit(1);
+    const next = [withSnapshot.next(), without.next()];
+    source.feed.publish(changes);
+    const told = (await Promise.all(next)).map(({ value }) => value?.event?.value);
+    expect(told).toMatchObject([{ series: [] }, { series: [{ handle: 1 }] }]);
+  });
+
+  it("of before the snapshot are in it: it is read when the tables show them", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    source.flushed = promise;
+    const responses = source.subscribe({ snapshot: true });
+    const snapshot = responses.next();
+    await vi.advanceTimersByTimeAsync(1_000);
+    source.commit(1);
+    resolve();
+    expect((await snapshot).value?.event).toMatchObject({ case: "snapshot", value: { revision: 1n, counts: [1] } });
+  });
+
+  it("are never older than what the snapshot has shown", async () => {
+    const older = source.commit(1);
+    const newer = source.commit(1);
+    const responses = source.subscribe({ snapshot: true });
+    const snapshot = responses.next();
+    source.feed.publish(older);
+    expect((await snapshot).value?.event).toMatchObject({ case: "snapshot", value: { counts: [2] } });
+    await responses.next();
+    const next = responses.next();
+    source.feed.publish(newer);
+    await vi.advanceTimersByTimeAsync(1);
+    const { value } = await next;
+    expect(value?.event).toMatchObject({ case: "changes", value: { counts: [2] } });
+  });
+
+  it("of a page of the snapshot are not passed over by the heartbeat after it", async () => {
+    source.commit(frameWindowsMax + 1);
+    const responses = source.subscribe({ snapshot: true });
+    await responses.next();
+    // Between the first page and the second: the first has been sent with the old value.
+    source.feed.publish(source.commit(1));
+    expect((await responses.next()).value?.event).toMatchObject({ case: "snapshot" });
+    let changed = false;
+    let event = (await responses.next()).value?.event;
+    for (; event?.case === "changes"; event = (await responses.next()).value?.event) changed = true;
+    expect(event?.case).toBe("heartbeat");
+    const revision = event?.case === "heartbeat" ? event.value?.revision : undefined;
+    expect(changed || revision === 1n).toBe(true);
+  });
+});

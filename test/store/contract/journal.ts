@@ -1,0 +1,76 @@
+import { expect, it } from "vitest";
+import type { Journal } from "../../../lib/store/store.ts";
+import { commitSamples, deviceStep, readTiers, step, tiers } from "../steps.ts";
+import type { Open } from "../store-contract.ts";
+
+const nothing = step({});
+
+function appendGroups(journal: Journal, count: number): void {
+  for (let i = 0; i < count; i += 1) journal.append(Uint8Array.of(i), nothing);
+}
+
+const kept = (journal: Journal) => Array.from(journal.read(), ({ position }) => position);
+
+export function journalContract(open: Open): void {
+  it("is read in the order in which it was appended, positions counted from 1", () => {
+    const { store } = open(tiers);
+    expect(store.position).toBe(0);
+    expect([...store.read()]).toEqual([]);
+    const groups = [Uint8Array.of(1, 2, 3), Uint8Array.of(0), new Uint8Array(100_000).fill(7), new Uint8Array()];
+    for (const [i, records] of groups.entries()) {
+      expect(store.append(records, nothing)).toBe(i + 1);
+      expect(store.position).toBe(i + 1);
+    }
+    const read = Array.from(store.read(), ({ position, records }) => ({ position, records: Uint8Array.from(records) }));
+    expect(read).toEqual(groups.map((records, i) => ({ position: i + 1, records })));
+  });
+
+  it("stores the catalog with a group, and by itself without a position", () => {
+    const { store } = open(tiers);
+    expect(store.append(undefined, deviceStep(1, "pump", [1]))).toBe(0);
+    expect(store.append(Uint8Array.of(1), deviceStep(2, "fan", [2]))).toBe(1);
+    expect(store.append(undefined, deviceStep(3, "valve", [3]))).toBe(1);
+    expect(["pump", "fan", "valve"].map((id) => store.findDevice(id)?.series[0].id)).toEqual([1, 2, 3]);
+    expect(kept(store)).toEqual([1]);
+  });
+
+  it("is not changed by what is done to the bytes that went in", () => {
+    const { store } = open(tiers);
+    const records = Uint8Array.of(1, 2, 3);
+    store.append(records.subarray(1), nothing);
+    records.fill(9);
+    expect(Array.from(store.read(), (entry) => [...entry.records])).toEqual([[2, 3]]);
+  });
+
+  it("is trimmed in bounded steps, and not beyond the position that was said", () => {
+    const { store } = open(tiers);
+    appendGroups(store, 10);
+    expect(store.trim(7, 3)).toBe(7);
+    expect(kept(store)).toEqual([4, 5, 6, 7, 8, 9, 10]);
+    expect(store.trim(7, 3)).toBe(4);
+    expect(store.trim(7, 3)).toBe(3);
+    expect(store.trim(7, 3)).toBe(3);
+    expect(store.trim(0, 3)).toBe(3);
+    expect(kept(store)).toEqual([8, 9, 10]);
+  });
+
+  it("goes on counting when everything was trimmed", () => {
+    const { store } = open(tiers);
+    expect(store.trim(5, 10)).toBe(0);
+    appendGroups(store, 3);
+    expect(store.trim(1_000, 10)).toBe(0);
+    expect(store.trim(1_000, 10)).toBe(0);
+    expect(store.position).toBe(3);
+    expect(store.append(Uint8Array.of(1), nothing)).toBe(4);
+    expect(kept(store)).toEqual([4]);
+  });
+
+  it("leaves windows, marks and positions of shards as they are when it is trimmed", () => {
+    const { store, reader } = open(tiers);
+    store.append(Uint8Array.of(1), deviceStep(1, "pump", [1]));
+    commitSamples(store, [{ series: 1, timeMs: 0, value: 1 }]);
+    const before = [readTiers(reader), store.findDevice("pump"), store.positions()];
+    store.trim(1, 10);
+    expect([readTiers(reader), store.findDevice("pump"), store.positions()]).toEqual(before);
+  });
+}

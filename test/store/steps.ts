@@ -1,0 +1,138 @@
+import fc from "fast-check";
+import { DirtyWindows } from "../../lib/aggregate/dirty-windows.ts";
+import { keptFromMs, type Tier } from "../../lib/aggregate/tiers.ts";
+import type { WindowSet } from "../../lib/aggregate/window-set.ts";
+import type {
+  AggregateReader,
+  AggregateStore,
+  CatalogStep,
+  Device,
+  Journal,
+  RangePage,
+  RangeRequest,
+  Selector,
+  Series,
+  SeriesRow,
+  Session,
+} from "../../lib/store/store.ts";
+import { anySample, type PlainWindow, type Sample, tableWindows, windowSet } from "../aggregate/plain-windows.ts";
+
+/** What tests commit to stores and read from them, in few words. */
+
+/** Without retention. */
+export const tiers: readonly Tier[] = [{ widthMs: 10_000 }, { widthMs: 60_000 }, { widthMs: 3_600_000 }];
+export const nowMs = Date.UTC(2026, 0, 31);
+
+export const all: Selector = { deviceIds: undefined, metricNames: undefined };
+
+export function device(id: number, deviceId: string, over: Partial<Device> = {}): Device {
+  return {
+    id,
+    deviceId,
+    createdAtMs: 1_000,
+    reset: false,
+    labels: {},
+    session: id,
+    ...over,
+  };
+}
+
+export function session(id: number, deviceNumber: number, over: Partial<Session> = {}): Session {
+  return {
+    id,
+    device: deviceNumber,
+    spoolId: spoolId(id),
+    ackedSequence: 0,
+    samplesCounted: 0,
+    samplesRefused: 0,
+    samplesLost: 0,
+    batchesLost: 0,
+    lastSeenAtMs: undefined,
+    handles: new Map(),
+    ...over,
+  };
+}
+
+export function series(id: number, deviceNumber: number, name: string, over: Partial<Series> = {}): Series {
+  return { id, device: deviceNumber, name, kind: "gauge", unit: "1", description: "", ...over };
+}
+
+export function spoolId(n: number): string {
+  return n.toString(16).padStart(32, "0");
+}
+
+/** A step of these changes and no other; the handles are those of the sessions. */
+export function step(changes: Partial<CatalogStep>): CatalogStep {
+  const handles = [...(changes.sessions ?? [])].flatMap(({ id, handles }) =>
+    [...handles].map(([handle, series]) => [id, handle, series] as const),
+  );
+  return { devices: [], sessions: [], series: [], handles, ...changes };
+}
+
+/** A step that makes one device with as many metrics as there are ids: `m0`, `m1` and on, in their order. */
+export function deviceStep(deviceNumber: number, deviceId: string, seriesIds: readonly number[]): CatalogStep {
+  return step({
+    devices: [device(deviceNumber, deviceId)],
+    sessions: [session(deviceNumber, deviceNumber)],
+    series: seriesIds.map((id, i) => series(id, deviceNumber, `m${i}`)),
+  });
+}
+
+/**
+ * Commits samples, merged with what the store has of their windows, shard by shard.
+ * @returns their windows, with whole values
+ */
+export function commitSamples(
+  store: AggregateStore & Journal,
+  samples: readonly Sample[],
+  nowMs = Number.NEGATIVE_INFINITY,
+): WindowSet {
+  const group = sampleSet(store, samples);
+  const dirty = new DirtyWindows(store.loadWindow);
+  const kept = store.tiers.map((tier) => keptFromMs(tier, nowMs));
+  dirty.absorb(group, store.position, 0, kept);
+  for (const { shard, tiers } of dirty.shards) store.commit(shard, store.position, tiers);
+  return group;
+}
+
+/** The windows of samples in the tiers of a store. */
+export function sampleSet(store: Pick<AggregateStore, "tiers">, samples: readonly Sample[]): WindowSet {
+  const widthsMs = store.tiers.map((tier) => tier.widthMs);
+  return windowSet(widthsMs, samples);
+}
+
+export interface ReadRange {
+  readonly windows: PlainWindow[];
+  /** In the order in which the pages told them. */
+  readonly series: SeriesRow[];
+  readonly pages: RangePage[];
+}
+
+/** Reads a range to its end. */
+export function readRange(reader: AggregateReader, request: Partial<RangeRequest>, windowsMax = 1_000): ReadRange {
+  const range = reader.openRange({
+    selector: all,
+    widthMs: reader.tiers[0].widthMs,
+    fromMs: Number.MIN_SAFE_INTEGER,
+    toMs: Number.MAX_SAFE_INTEGER,
+    ...request,
+  });
+  const pages: RangePage[] = [];
+  for (let page = range.next(windowsMax); page !== undefined; page = range.next(windowsMax)) pages.push(page);
+  return {
+    windows: pages.flatMap((page) => tableWindows(page.windows)),
+    series: pages.flatMap((page) => page.series),
+    pages,
+  };
+}
+
+/** The windows of every tier. */
+export function readTiers(reader: AggregateReader): PlainWindow[][] {
+  return reader.tiers.map(({ widthMs }) => readRange(reader, { widthMs }).windows);
+}
+
+/** The samples of a few commits, close enough together to meet in windows. A remainder can be -0, a stored time not. */
+export function anyCommits(seriesMax: number): fc.Arbitrary<Sample[][]> {
+  const close = anySample({ seriesMax }).map((sample) => ({ ...sample, timeMs: (sample.timeMs % 200_000) + 0 }));
+  return fc.array(fc.array(close, { maxLength: 20 }), { maxLength: 5 });
+}

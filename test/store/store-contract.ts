@@ -1,0 +1,31 @@
+import { describe } from "vitest";
+import type { Tier } from "../../lib/aggregate/tiers.ts";
+import type { AggregateReader, AggregateStore, Journal } from "../../lib/store/store.ts";
+import { catalogContract } from "./contract/catalog.ts";
+import { catalogPagesContract } from "./contract/catalog-pages.ts";
+import { commitContract } from "./contract/commit.ts";
+import { journalContract } from "./contract/journal.ts";
+import { rangeContract } from "./contract/range.ts";
+import { retentionContract } from "./contract/retention.ts";
+import { sessionsContract } from "./contract/sessions.ts";
+
+export interface OpenStore {
+  readonly store: AggregateStore & Journal;
+  readonly reader: AggregateReader;
+}
+
+/** Opens a new, empty store and removes it when the test has finished. */
+export type Open = (tiers: readonly Tier[]) => OpenStore;
+
+/** What every store must do. */
+export function storeContract(name: string, open: Open): void {
+  describe(name, () => {
+    describe("the journal", () => journalContract(open));
+    describe("commit", () => commitContract(open));
+    describe("sessions", () => sessionsContract(open));
+    describe("the catalog", () => catalogContract(open));
+    describe("pages of the catalog", () => catalogPagesContract(open));
+    describe("a range", () => rangeContract(open));
+    describe("retention", () => retentionContract(open));
+  });
+}

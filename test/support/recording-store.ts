@@ -1,0 +1,45 @@
+import type { Shard } from "../../lib/aggregate/shard.ts";
+import type { TierWindows } from "../../lib/aggregate/window-set.ts";
+import type { JournalPosition, Session } from "../../lib/store/store.ts";
+import { FailingStore } from "./failing-store.ts";
+
+/** What was written to the tables, or trimmed from the journal, in one transaction. */
+export type Write =
+  | { readonly kind: "shard"; readonly shard: Shard; readonly through: JournalPosition }
+  | { readonly kind: "sessions"; readonly sessions: number }
+  | { readonly kind: "trim"; readonly groups: number }
+  | { readonly kind: "checkpoint" };
+
+/** Writes down what is asked of it, in the order in which it comes; what fails is not written down. */
+export class RecordingStore extends FailingStore {
+  #writes: Write[] = [];
+
+  /** What was written since it was asked last. */
+  take(): Write[] {
+    const writes = this.#writes;
+    this.#writes = [];
+    return writes;
+  }
+
+  override commit(shard: Shard, through: JournalPosition, tiers: readonly TierWindows[]): void {
+    super.commit(shard, through, tiers);
+    this.#writes.push({ kind: "shard", shard, through });
+  }
+
+  override commitSessions(sessions: Iterable<Session>): void {
+    const all = [...sessions];
+    super.commitSessions(all);
+    if (all.length > 0) this.#writes.push({ kind: "sessions", sessions: all.length });
+  }
+
+  override trim(through: JournalPosition, groupsMax: number): number {
+    const before = [...this.read()].length;
+    const left = super.trim(through, groupsMax);
+    if (left < before) this.#writes.push({ kind: "trim", groups: before - left });
+    return left;
+  }
+
+  override checkpoint(): void {
+    this.#writes.push({ kind: "checkpoint" });
+  }
+}

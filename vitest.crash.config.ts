@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+/** The tests that kill, stop and starve real processes: `npm run test:crash`. */
+export default defineConfig({
+  test: {
+    include: ["test/crash/**/*.test.ts"],
+    // One at a time: they measure what a server does under load.
+    fileParallelism: false,
+    testTimeout: 60_000,
+  },
+});
