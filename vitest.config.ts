@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    setupFiles: ["test/support/property-seed.ts"],
     include: ["test/**/*.test.ts"],
     // `npm run test:crash`: minutes of killing, stopping and starving.
     exclude: ["test/crash/**"],

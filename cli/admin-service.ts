@@ -34,12 +34,15 @@ export function adminHandlers(options: AdminOptions): Handlers<typeof AdminServi
   const startedMs = clock.elapsedMs();
   return {
     async getStatus() {
+      // Read before the writer answers: while a commit holds it up, these are what one wants to know.
+      const { fullestCallBytes, bytesInFlight, openCalls } = inlet;
+      const { fullestWindows } = subscriptions;
       const status = await writer.call("status");
       const hops = [
-        hop("calls", inlet.fullestCallBytes, callBytesInFlightMax, "bytes"),
-        hop("writer", inlet.bytesInFlight, ingestBytesInFlightMax, "bytes"),
+        hop("calls", fullestCallBytes, callBytesInFlightMax, "bytes"),
+        hop("writer", bytesInFlight, ingestBytesInFlightMax, "bytes"),
         hop("tables", status.dirtyWindows, dirtyWindowsMax, "windows"),
-        hop("subscribers", subscriptions.fullestWindows, subscriberWindowsMax, "windows"),
+        hop("subscribers", fullestWindows, subscriberWindowsMax, "windows"),
       ];
       return {
         storeIncarnation: Buffer.from(writer.ready.incarnation, "hex"),
@@ -47,7 +50,7 @@ export function adminHandlers(options: AdminOptions): Handlers<typeof AdminServi
         durability: writer.ready.durability,
         hops,
         slowestHop: hops.findLast(isHalfFull)?.name ?? "",
-        ingestCalls: inlet.openCalls,
+        ingestCalls: openCalls,
         samplesCounted: BigInt(status.samplesCounted),
         samplesRefused: BigInt(status.samplesRefused),
         batchesDuplicate: BigInt(status.batchesDuplicate),

@@ -23,7 +23,6 @@ export const batchTablesMax = 1_024;
 assert(batchBytesMax <= messageBytesMax, "a batch fits in a message");
 assert(batchSamplesMax * (8 + 5) + kib <= batchBytesMax, "one metric with the most samples fits in a batch");
 
-export const deviceHandleMax = 0xffff_ffff;
 /** Handles index an array in the writer. */
 export const metricHandleMax = 0xffff;
 export const metricsPerDeviceMax = 1_000;
@@ -40,9 +39,6 @@ export const labelsMax = 32;
 /** As long as Kubernetes allows for a label's name. */
 export const labelKeyBytesMax = 63;
 export const labelValueBytesMax = 256;
-
-/** A sequence is a number in JavaScript, and stays exact. */
-export const sequenceMax = Number.MAX_SAFE_INTEGER;
 
 /** The years 1 to 9999, as of google.protobuf.Timestamp, so that every stored time can be told. */
 export const timeMsMin = -62_135_596_800_000;

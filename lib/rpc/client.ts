@@ -5,7 +5,6 @@ import {
   Client as GrpcClient,
   Metadata,
   type ServiceError,
-  status,
 } from "@grpc/grpc-js";
 import { systemClock } from "../base/clock.ts";
 import { TelemetryError } from "../base/errors.ts";
@@ -227,11 +226,4 @@ function cancelOn(
   if (signal.aborted) cancel();
   signal.addEventListener("abort", cancel, { once: true });
   call.on("status", () => signal.removeEventListener("abort", cancel));
-}
-
-/** Whether trying again later can help. */
-export function isTransient(error: unknown): boolean {
-  return (
-    error instanceof TelemetryError && (error.status === "UNAVAILABLE" || status[error.status] === status.CANCELLED)
-  );
 }

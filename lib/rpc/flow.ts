@@ -29,8 +29,7 @@ export async function* incoming<T>(call: Readable, signal: AbortSignal): AsyncGe
 export async function outgoing(call: Writable, message: unknown, signal: AbortSignal): Promise<void> {
   if (signal.aborted || call.destroyed || call.writableEnded) throw cancelled(undefined);
   if (call.write(message)) return;
-  await roomOrEnd(call, signal);
-  if (signal.aborted || call.destroyed) throw cancelled(undefined);
+  await settledOrOver(call, signal, (settle) => call.once("drain", settle));
 }
 
 /**
@@ -40,28 +39,24 @@ export async function outgoing(call: Writable, message: unknown, signal: AbortSi
  */
 export async function flushed(call: Writable, message: unknown, signal: AbortSignal): Promise<void> {
   if (signal.aborted || call.destroyed || call.writableEnded) throw cancelled(undefined);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const settle = () => resolve();
-  call.once("close", settle);
-  signal.addEventListener("abort", settle);
-  call.write(message, settle);
-  await promise;
-  call.off("close", settle);
-  signal.removeEventListener("abort", settle);
-  if (signal.aborted || call.destroyed) throw cancelled(undefined);
+  await settledOrOver(call, signal, (settle) => call.write(message, settle));
 }
 
-/** "drain" never comes on a call that has ended. */
-async function roomOrEnd(call: Writable, signal: AbortSignal): Promise<void> {
+/**
+ * What `begin` waits for may never come on a call that has ended.
+ * @throws TelemetryError CANCELLED when the call is over
+ */
+async function settledOrOver(call: Writable, signal: AbortSignal, begin: (settle: () => void) => void): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const settle = () => resolve();
-  call.once("drain", settle);
   call.once("close", settle);
   signal.addEventListener("abort", settle);
+  begin(settle);
   await promise;
   call.off("drain", settle);
   call.off("close", settle);
   signal.removeEventListener("abort", settle);
+  if (signal.aborted || call.destroyed) throw cancelled(undefined);
 }
 
 function cancelled(cause: unknown): TelemetryError {

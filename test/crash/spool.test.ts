@@ -1,8 +1,8 @@
-import { randomInt } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { Prng } from "../../lib/base/prng.ts";
 import { Cli, jsonLines, serve, temporaryDirectory, tidemark, until } from "../system/support/cli.ts";
 
 const kills = 6;
@@ -37,12 +37,13 @@ describe("a fleet that has its spools on disk", () => {
     const directory = await temporaryDirectory();
     const log = join(directory, "delivery.log");
     const flags = ["--spool", join(directory, "spool"), "--resend", "0.05", "--cut", "0.3"];
+    const moments = new Prng(1, "kills");
     for (let kill = 0; kill < kills; kill += 1) {
       const sim = start(address, log, flags);
       await sealing(sim, log);
       expect(sim.over).toBe(false);
       // The moment is what is tried; nothing is waited for.
-      await sleep(randomInt(400));
+      await sleep(moments.below(400));
       await sim.kill();
     }
     const sim = start(address, log, flags);

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { batch } from "../support/batches.ts";
 import { IngestHarness } from "../support/ingest.ts";
+import { deviceName, shardedIngest } from "../support/shards.ts";
 
 it("a group whose windows are not stored stays in the journal, though every mark shows it", () => {
   const ingest = new IngestHarness();
@@ -16,4 +17,15 @@ it("a group whose windows are not stored stays in the journal, though every mark
   expect(ingest.storedWindows()).toEqual([]);
   expect([...ingest.store.read()]).toHaveLength(3);
   expect(new IngestHarness(ingest.store).total("press")).toEqual({ count: 3, sum: 1110 });
+});
+
+it("a group whose mark is not stored stays in the journal, though its windows are", () => {
+  const { ingest, store, send } = shardedIngest(1);
+  send(0);
+  // The windows are wanted now, as by a query; the marks are not due yet.
+  void ingest.flusher.barrier([0], false);
+  while (ingest.flusher.step());
+  expect(store.positions().get(0)).toBe(store.position);
+  expect(ingest.storedDevice(deviceName(0))?.ackedSequence).toBe(0);
+  expect([...store.read()]).toHaveLength(1);
 });

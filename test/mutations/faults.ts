@@ -134,7 +134,7 @@ export const faults: readonly Fault[] = [
     file: "ingest/flusher.ts",
     text: "Math.min(this.#store.position + 1, this.#sessions.dirtySince)",
     replacement: "this.#store.position + 1",
-    tests: ["test/ingest/trim.test.ts"],
+    tests: ["test/ingest/trim-needed.test.ts"],
   },
   {
     name: "a batch that is refused whole adds samples",

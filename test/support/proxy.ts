@@ -19,7 +19,9 @@ export async function startProxy(target: string): Promise<Proxy> {
     socket.on("error", () => {});
   };
   const server = createServer((inbound) => {
-    const outbound = connect(Number(port), host);
+    // As the two ends have it; else small frames wait for each other's acknowledgement.
+    inbound.setNoDelay(true);
+    const outbound = connect({ port: Number(port), host, noDelay: true });
     keep(inbound);
     keep(outbound);
     inbound.pipe(outbound).pipe(inbound);
