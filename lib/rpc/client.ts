@@ -1,11 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
-import {
-  type CallOptions,
-  credentials,
-  Client as GrpcClient,
-  Metadata,
-  type ServiceError,
-} from "@grpc/grpc-js";
+import { type CallOptions, credentials, Client as GrpcClient, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { systemClock } from "../base/clock.ts";
 import { TelemetryError } from "../base/errors.ts";
 import { messageBytesHardMax } from "../base/limits.ts";
