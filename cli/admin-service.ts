@@ -10,7 +10,7 @@ import type { Clock } from "../lib/base/clock.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
 import {
   callBytesInFlightMax,
-  dirtyWindowsMax,
+  heldWindowsMax,
   ingestBytesInFlightMax,
   subscriberWindowsMax,
 } from "../lib/base/limits.ts";
@@ -41,7 +41,7 @@ export function adminHandlers(options: AdminOptions): Handlers<typeof AdminServi
       const hops = [
         hop("calls", fullestCallBytes, callBytesInFlightMax, "bytes"),
         hop("writer", bytesInFlight, ingestBytesInFlightMax, "bytes"),
-        hop("tables", status.dirtyWindows, dirtyWindowsMax, "windows"),
+        hop("tables", status.heldWindows, heldWindowsMax, "windows"),
         hop("subscribers", fullestWindows, subscriberWindowsMax, "windows"),
       ];
       return {

@@ -3,6 +3,7 @@ import { ingestHandlers } from "../ingest/service.ts";
 import { Writer } from "../ingest/writer.ts";
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import { systemClock } from "../lib/base/clock.ts";
+import { latenessMsDefault } from "../lib/base/limits.ts";
 import type { Log } from "../lib/base/log.ts";
 import { RpcServer } from "../lib/rpc/server.ts";
 import { LiveFeed } from "../lib/store/live-feed.ts";
@@ -24,6 +25,8 @@ export interface ServerOptions {
   readonly log: Log;
   /** What an ack survives; `fsync` by default. */
   readonly durability?: Durability;
+  /** How late a sample may be before its window counts as final. */
+  readonly latenessMs?: number;
   /** A fault on purpose (`lib/base/faults.ts`). */
   readonly fault?: string | undefined;
 }
@@ -54,9 +57,10 @@ export class TidemarkServer {
     tiers,
     log,
     durability = "fsync",
+    latenessMs = latenessMsDefault,
     fault,
   }: ServerOptions): Promise<TidemarkServer> {
-    const writer = await Writer.start({ dataDir, tiers, durability, fault });
+    const writer = await Writer.start({ dataDir, tiers, durability, latenessMs, fault });
     const reader = new Reader({ dataDir, tiers });
     const ending = new AbortController();
     const feed = new LiveFeed((filters) => writer.call("setFilters", filters));

@@ -1,5 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { keptFromMs } from "../lib/aggregate/tiers.ts";
+import { latestEventAfter, watermarkOf } from "../lib/aggregate/watermark.ts";
 import { WindowSet } from "../lib/aggregate/window-set.ts";
 import { errorMessage, invalidField, TelemetryError } from "../lib/base/errors.ts";
 import { messageBytesMax } from "../lib/base/limits.ts";
@@ -20,7 +21,7 @@ export interface Group {
   /** For the journal; undefined when nothing was settled. */
   readonly records: Uint8Array | undefined;
   readonly catalog: CatalogChanges;
-  /** What its samples come to. */
+  /** What its samples come to, in the finest tier. */
   readonly windows: WindowSet;
   /** Devices with samples in the group. */
   readonly devices: ReadonlySet<DeviceState>;
@@ -47,7 +48,8 @@ export class Admission {
   readonly #sessions: Sessions;
   readonly #incarnation: Uint8Array;
   readonly #calls = new Map<number, Call>();
-  readonly #intake = new BatchIntake();
+  readonly #intake: BatchIntake;
+  readonly #latenessMs: number;
   readonly #message = new WireReader();
   readonly #header = new WireReader();
   readonly #records = new JournalRecords();
@@ -59,9 +61,12 @@ export class Admission {
   #nowMs = 0;
   #counted = noCounters();
 
-  constructor(store: AggregateStore, sessions: Sessions) {
+  /** @param latenessMs how late a sample may be before its window counts as final */
+  constructor(store: AggregateStore, sessions: Sessions, latenessMs: number) {
     this.#store = store;
     this.#sessions = sessions;
+    this.#intake = new BatchIntake(sessions.counters);
+    this.#latenessMs = latenessMs;
     this.#incarnation = Buffer.from(store.incarnation, "hex");
     this.#windows = this.#newWindows();
   }
@@ -79,7 +84,6 @@ export class Admission {
     for (const slab of slabs) {
       readSlab(slab, (id, event, start, end) => this.#onEvent(id, event, slab.bytes, start, end));
     }
-    this.#windows.rollUp();
     return {
       bounds,
       records: this.#records.take(bounds),
@@ -222,9 +226,11 @@ export class Admission {
     let counted = 0;
     let refused = 0;
     let bytes: Uint8Array = noBytes;
+    let latestMs = Number.NEGATIVE_INFINITY;
+    const watermarkMs = watermarkOf(device.session, this.#nowMs, this.#latenessMs);
     try {
       const verdict = this.#intake.read(this.#header.bytes, header.start, header.end, device.session.handles);
-      counted = this.#intake.addTo(this.#windows);
+      ({ added: counted, latestMs } = this.#intake.addTo(this.#windows, watermarkMs));
       bytes = this.#header.bytes.subarray(header.start, header.end);
       for (const refusal of verdict) {
         refused += refusal.samples;
@@ -238,7 +244,8 @@ export class Admission {
     }
     this.#counted.samplesCounted += counted;
     this.#counted.samplesRefused += refused;
-    this.#settle(call, device, { sequence, counted, refused, samplesLost: 0, batchesLost: 0, bytes });
+    const record = { sequence, counted, refused, samplesLost: 0, batchesLost: 0, watermarkMs, bytes };
+    this.#settle(call, device, record, latestMs);
   }
 
   #onGap(call: Call, gap: Gap): void {
@@ -257,7 +264,8 @@ export class Admission {
     if (!this.#takesSequence(call, device, first, last, "gap.first_sequence")) return;
     const samplesLost = Number(gap.samples);
     const batchesLost = last - first + 1;
-    this.#settle(call, device, { sequence: last, counted: 0, refused: 0, samplesLost, batchesLost, bytes: noBytes });
+    const none = { counted: 0, refused: 0, watermarkMs: Number.NEGATIVE_INFINITY, bytes: noBytes };
+    this.#settle(call, device, { sequence: last, samplesLost, batchesLost, ...none }, Number.NEGATIVE_INFINITY);
   }
 
   #deviceOf(call: Call, handle: number, field: string): CallDevice | undefined {
@@ -305,7 +313,8 @@ export class Admission {
     return false;
   }
 
-  #settle(call: Call, target: CallDevice, record: Omit<JournalRecord, "session">): void {
+  /** @param latestMs of the times of its samples, or -infinity */
+  #settle(call: Call, target: CallDevice, record: Omit<JournalRecord, "session">, latestMs: number): void {
     const { session } = target;
     this.#records.add({ ...record, session: session.id });
     this.#sessions.advance(session, {
@@ -315,6 +324,7 @@ export class Admission {
       samplesLost: session.samplesLost + record.samplesLost,
       batchesLost: session.batchesLost + record.batchesLost,
       lastSeenAtMs: this.#nowMs,
+      latestEventMs: latestEventAfter(session, latestMs, this.#nowMs),
     });
     if (record.counted > 0) this.#devices.add(target.state);
     call.ack(target);

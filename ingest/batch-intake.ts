@@ -1,4 +1,4 @@
-import type { WindowSet } from "../lib/aggregate/window-set.ts";
+import type { SampleRun, WindowSet } from "../lib/aggregate/window-set.ts";
 import { BatchDecoder } from "../lib/wire/batch-decoder.ts";
 import { SampleCheck, type SampleRefusal, type TimeBounds } from "./sample-check.ts";
 
@@ -6,6 +6,24 @@ import { SampleCheck, type SampleRefusal, type TimeBounds } from "./sample-check
 export class BatchIntake {
   readonly #decoder = new BatchDecoder();
   readonly #check = new SampleCheck();
+  readonly #counters: ReadonlySet<number>;
+  readonly #run: SampleRun;
+
+  /** @param counters ids of the series that are counters */
+  constructor(counters: ReadonlySet<number>) {
+    this.#counters = counters;
+    const { timesMs, values } = this.#decoder;
+    this.#run = {
+      series: 0,
+      counter: false,
+      watermarkMs: 0,
+      timesMs,
+      timeStart: 0,
+      timeEnd: 0,
+      values,
+      valueStart: 0,
+    };
+  }
 
   setBounds(bounds: TimeBounds): void {
     this.#check.setBounds(bounds);
@@ -22,20 +40,29 @@ export class BatchIntake {
     return this.#check.check(this.#decoder, handles);
   }
 
-  /** Adds the batch that was read. @returns the number of samples */
-  addTo(windows: WindowSet): number {
-    const { metricStart, timeStart, valueStart, timesMs, values, tableCount } = this.#decoder;
+  /**
+   * Adds the batch that was read.
+   * @param watermarkMs of the device, before the batch
+   * @returns the number of samples, and the latest of their times
+   */
+  addTo(windows: WindowSet, watermarkMs: number): { added: number; latestMs: number } {
+    const { metricStart, timeStart, valueStart, tableCount } = this.#decoder;
     const { seriesOfMetric } = this.#check;
+    const run = this.#run;
+    run.watermarkMs = watermarkMs;
+    windows.latestMs = Number.NEGATIVE_INFINITY;
     let added = 0;
     for (let table = 0; table < tableCount; table += 1) {
-      const from = timeStart[table];
-      const to = timeStart[table + 1];
-      let valueAt = valueStart[table];
+      run.timeStart = timeStart[table];
+      run.timeEnd = timeStart[table + 1];
+      run.valueStart = valueStart[table];
       for (let metric = metricStart[table]; metric < metricStart[table + 1]; metric += 1) {
-        added += windows.add(seriesOfMetric[metric], timesMs, from, to, values, valueAt);
-        valueAt += to - from;
+        run.series = seriesOfMetric[metric];
+        run.counter = this.#counters.has(run.series);
+        added += windows.add(run);
+        run.valueStart += run.timeEnd - run.timeStart;
       }
     }
-    return added;
+    return { added, latestMs: windows.latestMs };
   }
 }

@@ -1,13 +1,32 @@
-import { DirtyWindows } from "../lib/aggregate/dirty-windows.ts";
+import { type HeldShard, type HeldTier, HeldWindows } from "../lib/aggregate/held-windows.ts";
 import type { Shard } from "../lib/aggregate/shard.ts";
-import { keptFromMs } from "../lib/aggregate/tiers.ts";
+import type { Tier } from "../lib/aggregate/tiers.ts";
+import {
+  appendWindow,
+  createWindowTable,
+  mergeWindow,
+  setWindow,
+  type WindowTable,
+} from "../lib/aggregate/window-table.ts";
 import type { Clock } from "../lib/base/clock.ts";
 import { reach } from "../lib/base/faults.ts";
-import { dirtyWindowsMax, flushIntervalMs, stepRowsMax, storeRetryMs, trimGroupsMax } from "../lib/base/limits.ts";
+import {
+  closeDelayMs,
+  flushIntervalMs,
+  heldWindowsMax,
+  openFlushMs,
+  stepRowsMax,
+  storeRetryMs,
+  timeAheadMsMax,
+  trimGroupsMax,
+} from "../lib/base/limits.ts";
 import { isDiskFull } from "../lib/store/sqlite/errors.ts";
 import type { AggregateStore, Journal, JournalPosition } from "../lib/store/store.ts";
 import type { Group } from "./admission.ts";
+import type { WholeWindows } from "./change-collector.ts";
+import { RollUp } from "./roll-up.ts";
 import type { Sessions } from "./sessions.ts";
+import { tierBounds } from "./tier-bounds.ts";
 
 /** Who waits until what was acked is in the tables. */
 interface Barrier {
@@ -17,32 +36,59 @@ interface Barrier {
   readonly resolve: (position: JournalPosition) => void;
 }
 
+type IsDue = (tier: HeldTier, at: number) => boolean;
+
 /**
- * Brings what is in the journal into the tables, in steps between groups: one shard of windows, or some sessions, or a
- * piece of the journal that nobody needs any more. A step takes a few milliseconds, but for a shard that a replay of
- * history has given very many windows: they are stored together with its position, or not at all.
+ * Brings what is in the journal into the tables, in steps between groups: some windows of a shard, or some sessions, or a
+ * piece of a roll-up, or a piece of the journal that nobody needs any more. A step takes a few milliseconds.
+ *
+ * A window of the finest tier is stored when it is over, so that each is written about once; a query that needs it sooner
+ * passes a barrier. Each window is stored with the position of the latest group in it, and a shard with the position
+ * before the first group that is missing anywhere in it: whatever is cut off, no group is missed and none counts twice.
  */
-export class Flusher {
+export class Flusher implements WholeWindows {
   readonly #store: AggregateStore & Journal;
   readonly #sessions: Sessions;
   readonly #clock: Clock;
-  readonly #dirty: DirtyWindows;
+  readonly #held: HeldWindows;
+  readonly #rollUp: RollUp;
+  readonly #windowsMax: number;
   #barriers: Barrier[] = [];
   #journalGroups = 0;
   #retryAtMs = 0;
   #problem = "";
   #failed = false;
 
-  constructor(store: AggregateStore & Journal, sessions: Sessions, clock: Clock) {
+  /**
+   * @param latenessMs how late a sample may be before its window counts as final
+   * @param windowsMax windows in memory
+   */
+  constructor(
+    store: AggregateStore & Journal,
+    sessions: Sessions,
+    clock: Clock,
+    latenessMs: number,
+    windowsMax = heldWindowsMax,
+  ) {
+    this.#windowsMax = windowsMax;
     this.#store = store;
     this.#sessions = sessions;
     this.#clock = clock;
-    this.#dirty = new DirtyWindows(store.loadWindow);
+    this.#held = new HeldWindows(store.loadWindow);
+    this.#rollUp = new RollUp(store, this.#held, latenessMs, clock.nowMs());
   }
 
-  /** Windows in memory that are not stored yet. */
-  get dirtyWindows(): number {
-    return this.#dirty.length;
+  get tiers(): readonly Tier[] {
+    return this.#store.tiers;
+  }
+
+  get rolledMs(): readonly number[] {
+    return this.#store.rolledMs;
+  }
+
+  /** Windows in memory. */
+  get heldWindows(): number {
+    return this.#held.length;
   }
 
   /** Groups that are in the journal and not in every table. */
@@ -55,15 +101,45 @@ export class Flusher {
     return this.#problem;
   }
 
-  /** Merges a group that is in the journal. Afterwards its windows have their whole values. */
+  /** Merges a group that is in the journal. */
   absorb(group: Group, position: JournalPosition): void {
-    const kept = this.#store.tiers.map((tier) => keptFromMs(tier, group.bounds.nowMs));
-    this.#dirty.absorb(group.windows, position, this.#clock.elapsedMs(), kept);
+    const { rolledMs } = this.#store;
+    group.windows.rollUp((t, _series, startMs) => startMs < rolledMs[t]);
+    const nowMs = this.#clock.elapsedMs();
+    const bounds = tierBounds(this.#store, group.bounds.nowMs);
+    this.#held.absorb(group.windows, position, nowMs, nowMs + flushIntervalMs, bounds);
     this.#journalGroups += 1;
     // More would not be bounded: the next group waits, and with it those who send.
-    while (this.#dirty.length > dirtyWindowsMax && this.#problem === "") {
-      this.#attempt(() => this.#commitShard(this.#oldest()));
+    while (this.#held.length > this.#windowsMax && this.#problem === "") {
+      this.#attempt(() => this.#letGo());
     }
+  }
+
+  /**
+   * The whole value of a window, as it is stored and in memory.
+   * @param t the index of its tier
+   * @returns false when it has no samples; entry `at` is unchanged then
+   */
+  readWindow(t: number, series: number, startMs: number, into: WindowTable, at: number): boolean {
+    const { tiers, rolledMs } = this.#store;
+    const { widthMs } = tiers[t];
+    if (startMs < rolledMs[t]) {
+      const found = this.#held.find(t, series, startMs);
+      if (found === undefined) return this.#store.loadWindow(widthMs, startMs, series, into, at);
+      setWindow(into, at, found.table, found.at);
+      return true;
+    }
+    const endMs = Math.min(startMs + widthMs, this.#clock.nowMs() + timeAheadMsMax);
+    const merged = createWindowTable(1);
+    const below = createWindowTable(1);
+    appendWindow(merged, series, startMs);
+    appendWindow(below, series, startMs);
+    for (let belowMs = startMs; belowMs < endMs; belowMs += tiers[t - 1].widthMs) {
+      if (this.readWindow(t - 1, series, belowMs, below, 0)) mergeWindow(merged, 0, below, 0);
+    }
+    if (merged.counts[0] === 0) return false;
+    setWindow(into, at, merged, 0);
+    return true;
   }
 
   /**
@@ -71,11 +147,12 @@ export class Flusher {
    * be stored it does not wait: queries go on with what there is.
    */
   barrier(shards: Iterable<Shard> | "all", sessions: boolean): Promise<JournalPosition> {
-    const wanted = shards === "all" ? [...this.#dirty.shards].map(({ shard }) => shard) : [...shards];
+    const wanted = shards === "all" ? [...this.#held.shards].map(({ shard }) => shard) : [...shards];
     const { promise, resolve } = Promise.withResolvers<JournalPosition>();
+    const { position } = this.#store;
     this.#barriers.push({
-      position: this.#store.position,
-      shards: new Set(wanted.filter((shard) => this.#dirty.get(shard) !== undefined)),
+      position,
+      shards: new Set(wanted),
       sessions,
       resolve,
     });
@@ -89,7 +166,7 @@ export class Flusher {
     if (this.#failed || nowMs < this.#retryAtMs) return false;
     let stepped = false;
     this.#attempt(() => {
-      stepped = this.#commitDue(nowMs - flushIntervalMs) || this.#trim();
+      stepped = this.#commitDue(nowMs) || this.#commitRollUp() || this.#trim();
       if (!stepped) this.#store.checkpoint();
     });
     return stepped;
@@ -114,7 +191,8 @@ export class Flusher {
   finish(): void {
     if (this.#failed) return;
     this.#attempt(() => {
-      while (this.#commitDue(Number.POSITIVE_INFINITY));
+      for (const held of [...this.#held.shards]) while (this.#commitPart(held, () => true));
+      while (this.#commitSessions(Number.POSITIVE_INFINITY));
       while (this.#trim());
     });
   }
@@ -142,15 +220,56 @@ export class Flusher {
     }
   }
 
-  #commitDue(sinceMs: number): boolean {
-    const wanted = this.#barriers.find(({ shards }) => shards.size > 0);
-    const shard = wanted === undefined ? this.#oldest(sinceMs) : wanted.shards.values().next().value;
-    if (shard !== undefined) {
-      this.#commitShard(shard);
+  /** Stores what somebody waits for, or else what has been due the longest. */
+  #commitDue(nowMs: number): boolean {
+    for (const { shards, position } of this.#barriers) {
+      for (const shard of shards) {
+        const held = this.#held.get(shard);
+        if (held !== undefined) this.#commitPart(held, ({ sinces }, at) => sinces[at] <= position);
+        return true;
+      }
+    }
+    for (const held of this.#held.shards) {
+      if (held.dueMs > nowMs) continue;
+      this.#visit(held, nowMs);
       return true;
     }
-    const wantsSessions = this.#barriers.length > 0;
-    const sessions = this.#sessions.dirty(wantsSessions ? Number.POSITIVE_INFINITY : sinceMs, stepRowsMax);
+    return this.#commitSessions(this.#barriers.length > 0 ? Number.POSITIVE_INFINITY : nowMs - flushIntervalMs);
+  }
+
+  /** Stores windows of a shard that are over, and lets go of them when all are stored. */
+  #visit(held: HeldShard, nowMs: number): void {
+    const closedMs = this.#clock.nowMs() - closeDelayMs;
+    const finestMs = this.#store.tiers[0].widthMs;
+    const isDue: IsDue = ({ table, widthMs, sincesMs }, at) =>
+      // Above the finest tier there are only windows that were over when late samples came.
+      widthMs > finestMs || table.starts[at] + widthMs <= closedMs || sincesMs[at] <= nowMs - openFlushMs;
+    if (this.#commitPart(held, isDue)) return;
+    this.#held.release(held, closedMs);
+    held.dueMs = Number.POSITIVE_INFINITY;
+    for (const { table, widthMs, sinces, sincesMs } of held.tiers) {
+      for (let at = 0; at < table.length; at += 1) {
+        const closesMs = nowMs + table.starts[at] + widthMs - closedMs;
+        const flushMs = sinces[at] === 0 ? Number.POSITIVE_INFINITY : sincesMs[at] + openFlushMs;
+        held.dueMs = Math.min(held.dueMs, closesMs, flushMs);
+      }
+    }
+  }
+
+  /** Stores what is due of a shard, at most so much as takes a few milliseconds. @returns whether more is due */
+  #commitPart(held: HeldShard, isDue: IsDue): boolean {
+    const due = this.#held.due(held, isDue, stepRowsMax);
+    if (due.parts.length === 0) return false;
+    reach("before-flush");
+    this.#store.commit(held.shard, Math.min(this.#store.position, due.since - 1), due.parts);
+    this.#rollUp.onStored(held.shard, due.parts);
+    this.#held.stored(held, due, this.#clock.nowMs() - closeDelayMs);
+    this.#openBarriers();
+    return due.more;
+  }
+
+  #commitSessions(sinceMs: number): boolean {
+    const sessions = this.#sessions.dirty(sinceMs, stepRowsMax);
     if (sessions.length === 0) return false;
     this.#store.commitSessions(sessions);
     this.#sessions.clean(sessions);
@@ -158,22 +277,27 @@ export class Flusher {
     return true;
   }
 
-  #oldest(sinceMs = Number.POSITIVE_INFINITY): Shard | undefined {
-    for (const { shard, sinceMs: dirtyMs } of this.#dirty.shards) return dirtyMs <= sinceMs ? shard : undefined;
-    return undefined;
+  #commitRollUp(): boolean {
+    return this.#rollUp.step(this.#clock.nowMs(), (shard, widthMs, fromMs, toMs) => {
+      const held = this.#held.get(shard);
+      const isIn: IsDue = (tier, at) =>
+        tier.widthMs === widthMs && tier.table.starts[at] >= fromMs && tier.table.starts[at] < toMs;
+      if (held !== undefined) this.#commitPart(held, isIn);
+    });
   }
 
-  #commitShard(shard: Shard | undefined): void {
-    const dirty = shard === undefined ? undefined : this.#dirty.get(shard);
-    if (dirty === undefined) return;
-    reach("before-flush");
-    this.#store.commit(dirty.shard, this.#store.position, dirty.tiers);
-    this.#dirty.clean(dirty.shard);
-    for (const barrier of this.#barriers) barrier.shards.delete(dirty.shard);
-    this.#openBarriers();
+  /** Stores some windows of a shard, of the one that is held the longest, and lets go of all that are stored. */
+  #letGo(): void {
+    const [held] = this.#held.shards;
+    if (held !== undefined && !this.#commitPart(held, () => true)) this.#held.release(held, Number.POSITIVE_INFINITY);
   }
 
   #openBarriers(): void {
+    for (const { shards, position } of this.#barriers) {
+      for (const shard of shards) {
+        if ((this.#held.get(shard)?.since ?? Number.POSITIVE_INFINITY) > position) shards.delete(shard);
+      }
+    }
     const waiting = (barrier: Barrier) =>
       this.#problem === "" &&
       (barrier.shards.size > 0 || (barrier.sessions && this.#sessions.dirtySince <= barrier.position));
@@ -186,10 +310,7 @@ export class Flusher {
   #trim(): boolean {
     if (this.#journalGroups === 0) return false;
     let needed = Math.min(this.#store.position + 1, this.#sessions.dirtySince);
-    for (const { since } of this.#dirty.shards) {
-      needed = Math.min(needed, since);
-      break;
-    }
+    for (const { since } of this.#held.shards) needed = Math.min(needed, since);
     const left = this.#store.trim(needed - 1, trimGroupsMax);
     const trimmed = left < this.#journalGroups;
     this.#journalGroups = left;

@@ -8,9 +8,11 @@ import type { TimeBounds } from "./sample-check.ts";
  * configuration.
  *
  *     group:  version u32, count u32, nowMs f64, keptFromMs f64, latestMs f64, checksum u32, records
- *     record: session u32, length u32, sequence f64, counted f64, refused f64, samplesLost f64, batchesLost f64, bytes
+ *     record: session u32, length u32, sequence f64, counted f64, refused f64, samplesLost f64, batchesLost f64,
+ *             watermarkMs f64, bytes
  *
- * Little-endian; the checksum is CRC-32 of what follows it: SQLite notices damaged pages, not damaged content. A record without bytes counts nothing: a gap, or a batch that was refused whole.
+ * Little-endian; the checksum is CRC-32 of what follows it: SQLite notices damaged pages, not damaged content. A record
+ * without bytes counts nothing: a gap, or a batch that was refused whole.
  */
 export interface JournalRecord {
   readonly session: number;
@@ -20,6 +22,8 @@ export interface JournalRecord {
   readonly refused: number;
   readonly samplesLost: number;
   readonly batchesLost: number;
+  /** Of the device, before the batch. */
+  readonly watermarkMs: number;
   /** The batch, in the buffer that it was read from. */
   readonly bytes: Uint8Array;
 }
@@ -29,10 +33,10 @@ export interface GroupBounds extends TimeBounds {
   readonly nowMs: number;
 }
 
-const version = 1;
+const version = 2;
 const headerBytes = 36;
 const checksumAt = 32;
-const recordBytes = 48;
+const recordBytes = 56;
 
 /** Gathers the records of a group. */
 export class JournalRecords {
@@ -54,7 +58,8 @@ export class JournalRecords {
     at = bytes.writeUInt32LE(records.length, at);
     for (const value of [nowMs, keptFromMs, latestMs]) at = bytes.writeDoubleLE(value, at);
     at = headerBytes;
-    for (const { session, sequence, counted, refused, samplesLost, batchesLost, bytes: batch } of records) {
+    for (const record of records) {
+      const { session, sequence, counted, refused, samplesLost, batchesLost, watermarkMs, bytes: batch } = record;
       at = bytes.writeUInt32LE(session, at);
       at = bytes.writeUInt32LE(batch.length, at);
       at = bytes.writeDoubleLE(sequence, at);
@@ -62,6 +67,7 @@ export class JournalRecords {
       at = bytes.writeDoubleLE(refused, at);
       at = bytes.writeDoubleLE(samplesLost, at);
       at = bytes.writeDoubleLE(batchesLost, at);
+      at = bytes.writeDoubleLE(watermarkMs, at);
       bytes.set(batch, at);
       at += batch.length;
     }
@@ -101,6 +107,7 @@ export function readJournalRecords(group: Uint8Array): { bounds: GroupBounds; re
         refused: bytes.readDoubleLE(at + 24),
         samplesLost: bytes.readDoubleLE(at + 32),
         batchesLost: bytes.readDoubleLE(at + 40),
+        watermarkMs: bytes.readDoubleLE(at + 48),
         bytes: bytes.subarray(at + recordBytes, at + recordBytes + length),
       };
       at += recordBytes + length;

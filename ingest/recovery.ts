@@ -1,50 +1,55 @@
-import { DirtyWindows } from "../lib/aggregate/dirty-windows.ts";
-import { keptFromMs } from "../lib/aggregate/tiers.ts";
+import { type HeldShard, HeldWindows } from "../lib/aggregate/held-windows.ts";
+import { latestEventAfter } from "../lib/aggregate/watermark.ts";
 import { WindowSet } from "../lib/aggregate/window-set.ts";
 import { reach } from "../lib/base/faults.ts";
-import { dirtyWindowsMax, trimGroupsMax } from "../lib/base/limits.ts";
-import type { AggregateStore, Journal, Session } from "../lib/store/store.ts";
+import { heldWindowsMax, stepRowsMax, trimGroupsMax } from "../lib/base/limits.ts";
+import type { AggregateStore, Journal, JournalPosition, Session } from "../lib/store/store.ts";
 import { BatchIntake } from "./batch-intake.ts";
 import { type JournalRecord, readJournalRecords } from "./journal-records.ts";
+import { tierBounds } from "./tier-bounds.ts";
 
 /**
- * Brings sessions and aggregates to where the journal is, after a crash as after a clean end. Each shard skips what it
- * shows already, each session what it has already settled, so it may itself be cut off and begun again at any point.
+ * Brings sessions and aggregates to where the journal is, after a crash as after a clean end. Each shard and each window
+ * skips what it shows already, each session what it has already settled, so it may itself be cut off and begun again at
+ * any point.
  * @returns the number of groups that were read
  */
 export function recover(store: AggregateStore & Journal): number {
   const positions = store.positions();
-  const dirty = new DirtyWindows(store.loadWindow);
+  const held = new HeldWindows(store.loadWindow);
   const sessions = new Map<number, Session>();
-  const intake = new BatchIntake();
+  const intake = new BatchIntake(new Set(store.counterSeries()));
   let groups = 0;
   for (const { position, records: group } of store.read()) {
     const { bounds, records } = readJournalRecords(group);
+    const { nowMs } = bounds;
     const windows = new WindowSet(store.tiers.map((tier) => tier.widthMs));
     intake.setBounds(bounds);
     for (const record of records) {
       const session = sessions.get(record.session) ?? store.findSession(record.session);
       if (session === undefined) throw new Error(`journal group ${position} names session ${record.session}, unknown`);
       sessions.set(session.id, session);
-      settle(session, record, bounds.nowMs);
-      if (record.bytes.length === 0) continue;
-      intake.read(record.bytes, 0, record.bytes.length, session.handles);
-      intake.addTo(windows);
+      let latestMs = Number.NEGATIVE_INFINITY;
+      if (record.bytes.length > 0) {
+        intake.read(record.bytes, 0, record.bytes.length, session.handles);
+        ({ latestMs } = intake.addTo(windows, record.watermarkMs));
+      }
+      settle(session, record, latestMs, nowMs);
     }
-    windows.rollUp();
-    const kept = store.tiers.map((tier) => keptFromMs(tier, bounds.nowMs));
-    dirty.absorb(windows, position, bounds.nowMs, kept, (shard) => (positions.get(shard) ?? 0) < position);
+    windows.rollUp((t, _, startMs) => startMs < store.rolledMs[t]);
+    const isBehind = (shard: number) => (positions.get(shard) ?? 0) < position;
+    held.absorb(windows, position, 0, 0, tierBounds(store, nowMs), isBehind);
     groups += 1;
     reach("in-recovery");
-    if (dirty.length > dirtyWindowsMax) commitAll(store, dirty, position);
+    if (held.length > heldWindowsMax) commitAll(store, held, position);
   }
-  commitAll(store, dirty, store.position);
+  commitAll(store, held, store.position);
   store.commitSessions(sessions.values());
   while (store.trim(store.position, trimGroupsMax) > 0);
   return groups;
 }
 
-function settle(session: Session, record: JournalRecord, nowMs: number): void {
+function settle(session: Session, record: JournalRecord, latestMs: number, nowMs: number): void {
   if (record.sequence <= session.ackedSequence) return;
   session.ackedSequence = record.sequence;
   session.samplesCounted += record.counted;
@@ -52,12 +57,20 @@ function settle(session: Session, record: JournalRecord, nowMs: number): void {
   session.samplesLost += record.samplesLost;
   session.batchesLost += record.batchesLost;
   session.lastSeenAtMs = nowMs;
+  session.latestEventMs = latestEventAfter(session, latestMs, nowMs);
 }
 
-function commitAll(store: AggregateStore, dirty: DirtyWindows, through: number): void {
-  for (const { shard, tiers } of [...dirty.shards]) {
-    store.commit(shard, through, tiers);
+function commitAll(store: AggregateStore, held: HeldWindows, position: JournalPosition): void {
+  for (const shard of [...held.shards]) commitShard(store, held, shard, position);
+}
+
+function commitShard(store: AggregateStore, held: HeldWindows, shard: HeldShard, position: JournalPosition): void {
+  for (let more = true; more; ) {
+    const due = held.due(shard, () => true, stepRowsMax);
+    store.commit(shard.shard, Math.min(position, due.since - 1), due.parts);
     reach("in-recovery");
-    dirty.clean(shard);
+    held.stored(shard, due, Number.POSITIVE_INFINITY);
+    more = due.more;
   }
+  held.release(shard, Number.POSITIVE_INFINITY);
 }

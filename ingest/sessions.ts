@@ -42,6 +42,7 @@ export class Sessions {
   readonly #idle = new Set<DeviceState>();
   /** Sessions whose stored marks are behind the journal, the longest behind first. */
   readonly #dirty = new Map<Session, { since: JournalPosition; sinceMs: number }>();
+  readonly #counters: Set<number>;
   #nextIds: NextIds;
 
   // Of the group that is being admitted.
@@ -52,6 +53,12 @@ export class Sessions {
   constructor(store: AggregateStore) {
     this.#store = store;
     this.#nextIds = store.nextIds();
+    this.#counters = new Set(store.counterSeries());
+  }
+
+  /** Ids of the series that are counters. */
+  get counters(): ReadonlySet<number> {
+    return this.#counters;
   }
 
   /** What the group has changed so far. */
@@ -77,7 +84,8 @@ export class Sessions {
   /** Moves the mark of a session. */
   advance(session: Session, mark: Partial<SessionMark>): void {
     if (!this.#marks.has(session)) {
-      const { ackedSequence, samplesCounted, samplesRefused, samplesLost, batchesLost, lastSeenAtMs } = session;
+      const { ackedSequence, samplesCounted, samplesRefused, samplesLost, batchesLost } = session;
+      const { lastSeenAtMs, latestEventMs } = session;
       this.#marks.set(session, {
         ackedSequence,
         samplesCounted,
@@ -85,6 +93,7 @@ export class Sessions {
         samplesLost,
         batchesLost,
         lastSeenAtMs,
+        latestEventMs,
       });
     }
     Object.assign(session, mark);
@@ -214,7 +223,7 @@ export class Sessions {
       reset: false,
     };
     this.#undo.push(() => this.#forget(deviceId));
-    return this.#remember(device, this.#newSession(device, spoolId), []);
+    return this.#remember(device, this.#newSession(device, spoolId, undefined), []);
   }
 
   #supersede(state: DeviceState, spoolId: string): void {
@@ -226,7 +235,8 @@ export class Sessions {
     });
     state.superseded.add(session.spoolId);
     state.superseded.delete(spoolId);
-    state.session = this.#earlierSession(state.device, spoolId) ?? this.#newSession(state.device, spoolId);
+    state.session =
+      this.#earlierSession(state.device, spoolId) ?? this.#newSession(state.device, spoolId, session.latestEventMs);
   }
 
   /** After a reset a superseded spool may come back: it goes on where its session was. */
@@ -255,7 +265,7 @@ export class Sessions {
     this.#states.delete(deviceId);
   }
 
-  #newSession(device: Device, spoolId: string): Session {
+  #newSession(device: Device, spoolId: string, latestEventMs: number | undefined): Session {
     const session: Session = {
       id: this.#nextIds.session++,
       device: device.id,
@@ -266,6 +276,7 @@ export class Sessions {
       samplesLost: 0,
       batchesLost: 0,
       lastSeenAtMs: undefined,
+      latestEventMs,
       handles: new Map(),
     };
     device.session = session.id;
@@ -290,6 +301,7 @@ export class Sessions {
         state.seriesByName.set(name, series);
         this.#undo.push(() => void state.seriesByName.delete(name));
         this.#changes.series.add(series);
+        if (series.kind === "counter") this.#counters.add(series.id);
       } else if (series.unit !== definition.unit || series.description !== definition.description) {
         const { unit, description } = series;
         const known = series;

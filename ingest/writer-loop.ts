@@ -27,7 +27,7 @@ export class WriterLoop {
   readonly #sessions: Sessions;
   readonly #admission: Admission;
   readonly #flusher: Flusher;
-  readonly #collector = new ChangeCollector();
+  readonly #collector: ChangeCollector;
   readonly #slabs = new Subject<readonly Slab[]>();
   readonly #storeMs = new RecentMax();
   readonly #calls: { [K in keyof WriterCalls]: (...args: Parameters<WriterCalls[K]>) => unknown };
@@ -37,12 +37,13 @@ export class WriterLoop {
   #flushTimer: NodeJS.Timeout | undefined;
   #pruneTimer: NodeJS.Timeout | undefined;
 
-  constructor(port: MessagePort, store: SqliteStore) {
+  constructor(port: MessagePort, store: SqliteStore, latenessMs: number) {
     this.#port = port;
     this.#store = store;
     this.#sessions = new Sessions(store);
-    this.#admission = new Admission(store, this.#sessions);
-    this.#flusher = new Flusher(store, this.#sessions, systemClock);
+    this.#admission = new Admission(store, this.#sessions, latenessMs);
+    this.#flusher = new Flusher(store, this.#sessions, systemClock, latenessMs);
+    this.#collector = new ChangeCollector(this.#flusher);
     this.#calls = {
       setFilters: (filters) => this.#collector.setFilters(filters),
       barrier: (selector, sessions) => this.#barrier(selector, sessions),
@@ -140,7 +141,7 @@ export class WriterLoop {
       storeMsMax: this.#storeMs.read(systemClock.elapsedMs()),
       position: this.#store.position,
       journalGroups: this.#flusher.journalGroups,
-      dirtyWindows: this.#flusher.dirtyWindows,
+      heldWindows: this.#flusher.heldWindows,
       problem: this.#flusher.problem,
     };
   }

@@ -12,6 +12,8 @@ export interface WriterOptions {
   readonly dataDir: string;
   readonly tiers: readonly Tier[];
   readonly durability: Durability;
+  /** How late a sample may be before its window counts as final. */
+  readonly latenessMs: number;
   /** A fault on purpose (`lib/base/faults.ts`); undefined: none. */
   readonly fault: string | undefined;
 }
@@ -23,7 +25,7 @@ export interface WriterStatus extends AdmissionCounters {
   readonly storeMsMax: number;
   readonly position: JournalPosition;
   readonly journalGroups: number;
-  readonly dirtyWindows: number;
+  readonly heldWindows: number;
   /** Why nothing can be stored; empty when it can. */
   readonly problem: string;
 }

@@ -1,6 +1,8 @@
+import type { SeriesRange } from "./roll-up.ts";
+
 /**
  * Series are flushed shard by shard: a shard is a run of neighbouring series ids, so that its windows lie side by side
- * in the store. 256 series in 4 tiers with one open window each are about 1,000 rows, some 8 ms for which acks wait.
+ * in the store. A window each of its 256 series is a transaction of some 3 ms, for which acks wait.
  */
 export type Shard = number;
 
@@ -8,4 +10,8 @@ const shardSeriesBits = 8;
 
 export function shardOf(series: number): Shard {
   return series >> shardSeriesBits;
+}
+
+export function seriesOf(shard: Shard): SeriesRange {
+  return { first: shard << shardSeriesBits, last: ((shard + 1) << shardSeriesBits) - 1 };
 }

@@ -1,14 +1,27 @@
+import { fallBetween } from "./counter.ts";
+import { saturate } from "./saturate.ts";
+import { addToSketch } from "./sketch-table.ts";
 import { windowStart } from "./tiers.ts";
-import { appendWindow, createWindowTable, mergeWindow, saturate, type WindowTable } from "./window-table.ts";
+import {
+  appendWindow,
+  clearWindow,
+  createWindowTable,
+  mergeMoments,
+  mergeWindow,
+  removeWindow,
+  type WindowTable,
+} from "./window-table.ts";
 
 /** The windows of one tier, found by series and start. */
 export class TierWindows {
   readonly widthMs: number;
-  readonly table: WindowTable = createWindowTable();
+  readonly table: WindowTable;
   readonly #byStart = new Map<number, Map<number, number>>();
 
-  constructor(widthMs: number) {
+  /** @param capacity windows that it can hold before it grows */
+  constructor(widthMs: number, capacity?: number) {
     this.widthMs = widthMs;
+    this.table = createWindowTable(capacity);
   }
 
   /** The index of a window in the table, if it is there. */
@@ -30,6 +43,32 @@ export class TierWindows {
     }
     return index;
   }
+
+  /** Takes window `at` away; the last one takes its place. */
+  remove(at: number): void {
+    const { series, starts } = this.table;
+    const bySeries = this.#byStart.get(starts[at]);
+    bySeries?.delete(series[at]);
+    if (bySeries?.size === 0) this.#byStart.delete(starts[at]);
+    removeWindow(this.table, at);
+    if (at < this.table.length) this.#byStart.get(starts[at])?.set(series[at], at);
+  }
+}
+
+/** Some samples of one series, as columns that stay the caller's. */
+export interface SampleRun {
+  series: number;
+  counter: boolean;
+  /** Of the series' device, before these samples. */
+  watermarkMs: number;
+  timesMs: Float64Array;
+  /** Times `timeStart..timeEnd`, in any order. */
+  timeStart: number;
+  timeEnd: number;
+  /** Finite, or NaN where there is none. */
+  values: Float64Array;
+  /** The value of the first time; the others follow. */
+  valueStart: number;
 }
 
 /**
@@ -38,76 +77,180 @@ export class TierWindows {
  */
 export class WindowSet {
   readonly tiers: readonly TierWindows[];
+  /** The latest time of a sample that was added since this was last set. */
+  latestMs = Number.NEGATIVE_INFINITY;
 
   /** @param widthsMs finest first, each dividing the next. */
   constructor(widthsMs: readonly number[]) {
     this.tiers = widthsMs.map((widthMs) => new TierWindows(widthMs));
   }
 
-  /**
-   * Adds samples of one series. Values must be finite and NaN only where there is none.
-   * @param timesMs times `timeStart..timeEnd`, in any order
-   * @param values one value per time, from `valueStart`
-   * @returns the number of samples added
-   */
-  add(
-    series: number,
-    timesMs: Float64Array,
-    timeStart: number,
-    timeEnd: number,
-    values: Float64Array,
-    valueStart: number,
-  ): number {
+  /** Adds samples to the finest tier. @returns their number, without absent ones */
+  add(run: SampleRun): number {
+    if (run.counter && !isInOrder(run)) return this.add(inOrder(run));
+    const { series, timesMs, timeEnd, values } = run;
     const tier = this.tiers[0];
     const { widthMs, table } = tier;
-    const valueOffset = valueStart - timeStart;
+    const valueOffset = run.valueStart - run.timeStart;
     let added = 0;
-    let i = timeStart;
+    let i = run.timeStart;
     while (i < timeEnd) {
+      // Samples of one batch are nearly always of one window: look the window up once per stretch of them.
       const startMs = windowStart(timesMs[i], widthMs);
       const endMs = startMs + widthMs;
+      const from = i;
+      do i += 1;
+      while (i < timeEnd && timesMs[i] >= startMs && timesMs[i] < endMs);
       const at = tier.indexOf(series, startMs);
-      const before = added;
-      let sum = table.sums[at];
-      let min = table.mins[at];
-      let max = table.maxs[at];
-      // Samples of one batch are nearly always of one window: look the window up once per run of them.
-      for (; i < timeEnd; i += 1) {
-        const timeMs = timesMs[i];
-        if (timeMs < startMs || timeMs >= endMs) break;
-        const value = values[i + valueOffset];
-        if (Number.isNaN(value)) continue;
-        added += 1;
-        sum += value;
-        if (value < min) min = value;
-        if (value > max) max = value;
-        if (timeMs < table.firstTimesMs[at] || (timeMs === table.firstTimesMs[at] && value < table.firsts[at])) {
-          table.firstTimesMs[at] = timeMs;
-          table.firsts[at] = value;
-        }
-        if (timeMs > table.lastTimesMs[at] || (timeMs === table.lastTimesMs[at] && value > table.lasts[at])) {
-          table.lastTimesMs[at] = timeMs;
-          table.lasts[at] = value;
-        }
-      }
-      table.counts[at] += added - before;
-      table.sums[at] = saturate(sum);
-      table.mins[at] = min;
-      table.maxs[at] = max;
+      const count = run.counter
+        ? addCounter(table, at, timesMs, from, i, values, valueOffset)
+        : addGauge(table, at, timesMs, from, i, values, valueOffset);
+      if (count === 0) continue;
+      added += count;
+      if (run.watermarkMs > table.watermarksMs[at]) table.watermarksMs[at] = run.watermarkMs;
+      if (table.lastTimesMs[at] > this.latestMs) this.latestMs = table.lastTimesMs[at];
     }
     return added;
   }
 
-  /** Fills every tier above the finest from the one below it. Call once, when all samples are added. */
-  rollUp(): void {
+  /**
+   * Fills tiers above the finest from the one below. Call once, when all samples are added.
+   * @param wants whether a window of a tier (by its index) is needed; one that is not is not needed further up either
+   */
+  rollUp(wants: (tier: number, series: number, startMs: number) => boolean = () => true): void {
     for (let t = 1; t < this.tiers.length; t += 1) {
       const below = this.tiers[t - 1].table;
       const tier = this.tiers[t];
-      for (let i = 0; i < below.length; i += 1) {
+      for (const i of byStart(below)) {
         if (below.counts[i] === 0) continue;
-        const at = tier.indexOf(below.series[i], windowStart(below.starts[i], tier.widthMs));
-        mergeWindow(tier.table, at, below, i);
+        const startMs = windowStart(below.starts[i], tier.widthMs);
+        if (!wants(t, below.series[i], startMs)) continue;
+        mergeWindow(tier.table, tier.indexOf(below.series[i], startMs), below, i);
       }
     }
   }
+}
+
+function addGauge(
+  table: WindowTable,
+  at: number,
+  timesMs: Float64Array,
+  from: number,
+  to: number,
+  values: Float64Array,
+  valueOffset: number,
+): number {
+  const { sketches } = table;
+  let count = 0;
+  let sum = 0;
+  let min = table.mins[at];
+  let max = table.maxs[at];
+  for (let i = from; i < to; i += 1) {
+    const value = values[i + valueOffset];
+    if (Number.isNaN(value)) continue;
+    const timeMs = timesMs[i];
+    count += 1;
+    sum += value;
+    if (value < min) min = value;
+    if (value > max) max = value;
+    if (timeMs < table.firstTimesMs[at] || (timeMs === table.firstTimesMs[at] && value < table.firsts[at])) {
+      table.firstTimesMs[at] = timeMs;
+      table.firsts[at] = value;
+    }
+    if (timeMs > table.lastTimesMs[at] || (timeMs === table.lastTimesMs[at] && value > table.lasts[at])) {
+      table.lastTimesMs[at] = timeMs;
+      table.lasts[at] = value;
+    }
+    addToSketch(sketches, at, value);
+  }
+  if (count === 0) return 0;
+  table.mins[at] = min;
+  table.maxs[at] = max;
+  addMoments(table, at, count, sum, from, to, values, valueOffset);
+  return count;
+}
+
+/** Made apart, then merged: what was added before may lie anywhere in time. */
+const stretch = createWindowTable(1);
+appendWindow(stretch, 0, 0);
+
+/** The samples must be in order. */
+function addCounter(
+  table: WindowTable,
+  at: number,
+  timesMs: Float64Array,
+  from: number,
+  to: number,
+  values: Float64Array,
+  valueOffset: number,
+): number {
+  clearWindow(stretch, 0);
+  let offset = 0;
+  let last = Number.NaN;
+  for (let i = from; i < to; i += 1) {
+    const value = values[i + valueOffset];
+    if (Number.isNaN(value)) continue;
+    // Samples of one time lie in the order of their values, and are no reset.
+    if (timesMs[i] > stretch.lastTimesMs[0]) offset += fallBetween(last, value);
+    addGauge(stretch, 0, timesMs, i, i + 1, values, valueOffset);
+    last = stretch.lasts[0];
+  }
+  stretch.resetOffsets[0] = saturate(offset);
+  mergeWindow(table, at, stretch, 0);
+  return stretch.counts[0];
+}
+
+/** Mean and deviations of the stretch first, then merged: exact where one pass would cancel. */
+function addMoments(
+  table: WindowTable,
+  at: number,
+  count: number,
+  sum: number,
+  from: number,
+  to: number,
+  values: Float64Array,
+  valueOffset: number,
+): void {
+  let m2 = 0;
+  if (count > 1) {
+    const mean = sum / count;
+    for (let i = from; i < to; i += 1) {
+      const deviation = values[i + valueOffset] - mean;
+      if (!Number.isNaN(deviation)) m2 += deviation * deviation;
+    }
+  }
+  mergeMoments(table, at, count, saturate(sum), saturate(m2));
+}
+
+/** By time, then value: as a counter grows. */
+function isInOrder({ timesMs, timeStart, timeEnd, values, valueStart }: SampleRun): boolean {
+  for (let i = timeStart + 1, v = valueStart + 1; i < timeEnd; i += 1, v += 1) {
+    if (timesMs[i] < timesMs[i - 1] || (timesMs[i] === timesMs[i - 1] && !(values[v] >= values[v - 1]))) return false;
+  }
+  return true;
+}
+
+/** A copy in order, without absent samples. */
+function inOrder(run: SampleRun): SampleRun {
+  const { timesMs, timeStart, timeEnd, values, valueStart } = run;
+  const timeOf = (i: number) => timesMs[timeStart + i];
+  const valueOf = (i: number) => values[valueStart + i];
+  const order = Array.from({ length: timeEnd - timeStart }, (_, i) => i).filter((i) => !Number.isNaN(valueOf(i)));
+  order.sort((a, b) => timeOf(a) - timeOf(b) || valueOf(a) - valueOf(b));
+  return {
+    ...run,
+    timesMs: Float64Array.from(order, timeOf),
+    timeStart: 0,
+    timeEnd: order.length,
+    values: Float64Array.from(order, valueOf),
+    valueStart: 0,
+  };
+}
+
+/** The windows of a table, the earliest first: counters merge exactly in this order. */
+function byStart({ starts, length }: WindowTable): readonly number[] {
+  const order = Array.from({ length }, (_, i) => i);
+  return starts.subarray(0, length).every((start, i) => i === 0 || start >= starts[i - 1])
+    ? order
+    : order.sort((a, b) => starts[a] - starts[b]);
 }

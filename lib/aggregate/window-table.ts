@@ -1,3 +1,14 @@
+import { mergeCounter } from "./counter.ts";
+import { saturate } from "./saturate.ts";
+import {
+  clearSketch,
+  createSketchTable,
+  dropSketch,
+  mergeSketch,
+  type SketchTable,
+  setSketch,
+} from "./sketch-table.ts";
+
 /**
  * Windows as columns: entry `i` of each column belongs to window `i`, of one series. Plain data, so
  * that it can be posted to another thread. Columns may be longer than `length`.
@@ -10,6 +21,8 @@ export interface WindowTable {
   starts: Float64Array;
   counts: Float64Array;
   sums: Float64Array;
+  /** Sums of the squared deviations from the mean ("M2"): the variance is m2 / count. */
+  m2s: Float64Array;
   mins: Float64Array;
   maxs: Float64Array;
   /** Value at the earliest time; the smallest where several samples share it. */
@@ -18,18 +31,34 @@ export interface WindowTable {
   /** Value at the latest time; the largest where several samples share it. */
   lasts: Float64Array;
   lastTimesMs: Float64Array;
+  /** Counters: what its resets took away, so that the increase is last - first + this (`counter.ts`). Gauges: NaN. */
+  resetOffsets: Float64Array;
+  /** 1: late samples overlap a span with a reset, and the increase is an estimate. */
+  approximates: Uint8Array;
+  /**
+   * The highest watermark under which a sample of it came: at or after the window's end, it was corrected after it
+   * had been final.
+   */
+  watermarksMs: Float64Array;
+  /** Journal position of the latest group that it shows; 0 where none is known. */
+  revisions: Float64Array;
+  sketches: SketchTable;
 }
 
 const doubleColumns = [
   "starts",
   "counts",
   "sums",
+  "m2s",
   "mins",
   "maxs",
   "firsts",
   "firstTimesMs",
   "lasts",
   "lastTimesMs",
+  "resetOffsets",
+  "watermarksMs",
+  "revisions",
 ] as const satisfies readonly (keyof WindowTable)[];
 
 export function createWindowTable(capacity = 64): WindowTable {
@@ -40,12 +69,18 @@ export function createWindowTable(capacity = 64): WindowTable {
     starts: column(),
     counts: column(),
     sums: column(),
+    m2s: column(),
     mins: column(),
     maxs: column(),
     firsts: column(),
     firstTimesMs: column(),
     lasts: column(),
     lastTimesMs: column(),
+    resetOffsets: column(),
+    approximates: new Uint8Array(capacity),
+    watermarksMs: column(),
+    revisions: column(),
+    sketches: createSketchTable(capacity),
   };
 }
 
@@ -56,36 +91,75 @@ export function appendWindow(table: WindowTable, series: number, startMs: number
   table.length = index + 1;
   table.series[index] = series;
   table.starts[index] = startMs;
-  table.counts[index] = 0;
-  table.sums[index] = 0;
-  table.mins[index] = Number.POSITIVE_INFINITY;
-  table.maxs[index] = Number.NEGATIVE_INFINITY;
-  table.firstTimesMs[index] = Number.POSITIVE_INFINITY;
-  table.lastTimesMs[index] = Number.NEGATIVE_INFINITY;
+  clearWindow(table, index);
   return index;
 }
 
-/** Adds a copy of window `index` of another table. */
-export function copyWindow(from: WindowTable, index: number, to: WindowTable): void {
+/** Takes all samples out of window `at`. */
+export function clearWindow(table: WindowTable, at: number): void {
+  table.counts[at] = 0;
+  table.sums[at] = 0;
+  table.m2s[at] = 0;
+  table.mins[at] = Number.POSITIVE_INFINITY;
+  table.maxs[at] = Number.NEGATIVE_INFINITY;
+  table.firstTimesMs[at] = Number.POSITIVE_INFINITY;
+  table.lastTimesMs[at] = Number.NEGATIVE_INFINITY;
+  table.resetOffsets[at] = Number.NaN;
+  table.approximates[at] = 0;
+  table.watermarksMs[at] = Number.NEGATIVE_INFINITY;
+  table.revisions[at] = 0;
+  clearSketch(table.sketches, at);
+}
+
+/** Takes window `at` away; the last one takes its place. */
+export function removeWindow(table: WindowTable, at: number): void {
+  const last = table.length - 1;
+  if (at !== last) setWindow(table, at, table, last);
+  dropSketch(table.sketches);
+  table.length = last;
+}
+
+/** Adds a copy of window `index` of another table. @returns its index */
+export function copyWindow(from: WindowTable, index: number, to: WindowTable): number {
   const at = appendWindow(to, from.series[index], from.starts[index]);
   setWindow(to, at, from, index);
+  return at;
 }
 
 /** Gives window `at` the values of window `index` of another table. */
 export function setWindow(to: WindowTable, at: number, from: WindowTable, index: number): void {
   to.series[at] = from.series[index];
-  for (const name of doubleColumns) to[name][at] = from[name][index];
+  to.starts[at] = from.starts[index];
+  to.counts[at] = from.counts[index];
+  to.sums[at] = from.sums[index];
+  to.m2s[at] = from.m2s[index];
+  to.mins[at] = from.mins[index];
+  to.maxs[at] = from.maxs[index];
+  to.firsts[at] = from.firsts[index];
+  to.firstTimesMs[at] = from.firstTimesMs[index];
+  to.lasts[at] = from.lasts[index];
+  to.lastTimesMs[at] = from.lastTimesMs[index];
+  to.resetOffsets[at] = from.resetOffsets[index];
+  to.approximates[at] = from.approximates[index];
+  to.watermarksMs[at] = from.watermarksMs[index];
+  to.revisions[at] = from.revisions[index];
+  setSketch(to.sketches, at, from.sketches, index);
 }
 
 /**
- * Merges window `index` of another table into window `at`: the result is that of all their samples
- * together. Associative and commutative but for the rounding of the sum, and exact for whole numbers.
+ * Merges window `index` of another table into window `at`: the result is that of all their samples together.
+ * Associative and commutative but for the rounding of sum and M2, and for counters but for what `counter.ts` says.
  */
 export function mergeWindow(to: WindowTable, at: number, from: WindowTable, index: number): void {
-  to.counts[at] += from.counts[index];
-  to.sums[at] = saturate(to.sums[at] + from.sums[index]);
+  const count = from.counts[index];
+  if (count === 0) return;
+  mergeCounter(to, at, from, index);
+  mergeMoments(to, at, count, from.sums[index], from.m2s[index]);
   to.mins[at] = Math.min(to.mins[at], from.mins[index]);
   to.maxs[at] = Math.max(to.maxs[at], from.maxs[index]);
+  to.watermarksMs[at] = Math.max(to.watermarksMs[at], from.watermarksMs[index]);
+  to.revisions[at] = Math.max(to.revisions[at], from.revisions[index]);
+  mergeSketch(to.sketches, at, from.sketches, index);
 
   const firstTimeMs = from.firstTimesMs[index];
   const first = from.firsts[index];
@@ -102,11 +176,19 @@ export function mergeWindow(to: WindowTable, at: number, from: WindowTable, inde
 }
 
 /**
- * Keeps a sum inside the doubles. Infinity would become NaN at the next merge, which SQLite stores as
- * NULL; a sum this large has lost its meaning anyway, its window's other values have not.
+ * Adds the count, sum and M2 of other samples to those of window `at`: Chan, Golub and LeVeque, "Updating Formulae and
+ * a Pairwise Algorithm for Computing Sample Variances" (1979).
  */
-export function saturate(sum: number): number {
-  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, sum));
+export function mergeMoments(to: WindowTable, at: number, count: number, sum: number, m2: number): void {
+  const countBefore = to.counts[at];
+  const sumBefore = to.sums[at];
+  if (countBefore === 0) to.m2s[at] = m2;
+  else {
+    const delta = sum / count - sumBefore / countBefore;
+    to.m2s[at] = saturate(to.m2s[at] + m2 + delta * delta * ((countBefore * count) / (countBefore + count)));
+  }
+  to.counts[at] = countBefore + count;
+  to.sums[at] = saturate(sumBefore + sum);
 }
 
 function grow(table: WindowTable): void {
@@ -114,6 +196,9 @@ function grow(table: WindowTable): void {
   const series = new Int32Array(capacity);
   series.set(table.series);
   table.series = series;
+  const approximates = new Uint8Array(capacity);
+  approximates.set(table.approximates);
+  table.approximates = approximates;
   for (const name of doubleColumns) {
     const column = new Float64Array(capacity);
     column.set(table[name]);

@@ -13,6 +13,7 @@ export const faultPoints = [
   "before-flush",
   "before-checkpoint",
   "in-recovery",
+  "in-roll-up",
 ] as const;
 export type FaultPoint = (typeof faultPoints)[number];
 

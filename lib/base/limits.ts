@@ -90,10 +90,21 @@ export const subscriberWindowsMax = 200_000;
 
 /** Journalled windows reach their table about this long after they were acked; a query that needs them sooner waits. */
 export const flushIntervalMs = 1_000;
-/** Windows in memory that are not stored yet: about 100 MiB. More, and the writer stores some before it takes a group. */
-export const dirtyWindowsMax = 500_000;
+/** A window that stays open is stored this long after its first change, so that the journal stays short. */
+export const openFlushMs = 60_000;
+/** A window is stored when it has been over for this long by the server's clock: its last samples are on their way. */
+export const closeDelayMs = 1_000;
+/**
+ * Windows in the writer's memory: the open ones of the finest tier, and those that are not stored yet. About 500 MiB
+ * (`bench/micro/series.ts`); more, and the writer lets go of some before it takes a group.
+ */
+export const heldWindowsMax = 1_500_000;
+/** How late a sample may be before its window counts as final. */
+export const latenessMsDefault = 30_000;
 /** Rows of one transaction that is not a group: a few milliseconds, so that acks do not wait. */
-export const stepRowsMax = 1_000;
+export const stepRowsMax = 500;
+/** Windows read in one step of a roll-up: a few milliseconds. */
+export const rollUpRowsMax = 1_500;
 /** Groups deleted from the journal in one step. */
 export const trimGroupsMax = 64;
 /** What cannot be stored for want of space is tried again after this long, by the server and by its clients. */

@@ -1,7 +1,7 @@
-import type { LoadWindow } from "../aggregate/dirty-windows.ts";
+import type { LoadWindow, WindowPart } from "../aggregate/held-windows.ts";
+import type { StoredWindows } from "../aggregate/roll-up.ts";
 import type { Shard } from "../aggregate/shard.ts";
 import type { Tier } from "../aggregate/tiers.ts";
-import type { TierWindows } from "../aggregate/window-set.ts";
 import type { WindowTable } from "../aggregate/window-table.ts";
 
 /**
@@ -39,6 +39,8 @@ export interface SessionMark {
   batchesLost: number;
   /** When its latest batch was settled; undefined: never. */
   lastSeenAtMs: number | undefined;
+  /** The latest time of its samples, but never later than their receipt; undefined: it has had none. */
+  latestEventMs: number | undefined;
 }
 
 /** One life of a device's spool. */
@@ -114,13 +116,11 @@ export interface Journal {
 }
 
 /** The writing side of the aggregates: one owner, one thread. A commit need not be durable: the journal is. */
-export interface AggregateStore {
+export interface AggregateStore extends StoredWindows {
   /** 32 hexadecimal digits that name this database. */
   readonly incarnation: string;
   /** As read back from the database. */
   readonly durability: Durability;
-  /** Finest first. */
-  readonly tiers: readonly Tier[];
   nextIds(): NextIds;
   findDevice(deviceId: string): StoredDevice | undefined;
   findSession(id: number): Session | undefined;
@@ -131,12 +131,18 @@ export interface AggregateStore {
   /** Through which position the windows of a shard show the journal; a shard that is not in it: none. */
   positions(): ReadonlyMap<Shard, JournalPosition>;
   loadWindow: LoadWindow;
-  /** Stores whole windows of one shard, and that they show the journal through a position, in one transaction. */
-  commit(shard: Shard, through: JournalPosition, tiers: readonly TierWindows[]): void;
+  /** Ids of the series that are counters. */
+  counterSeries(): Iterable<number>;
+  /** Stores whole windows of one shard, and that all of it shows the journal through a position, in one transaction. */
+  commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void;
+  /** Stores windows above the tier's mark. They count when the mark has passed them. */
+  storeRollUp(part: WindowPart): void;
+  /** Moves the mark of a tier above the finest: its windows before `rolledMs` are stored. */
+  advanceRollUp(widthMs: number, rolledMs: number): void;
   /** Stores how far sessions have come, in one transaction. */
   commitSessions(sessions: Iterable<Session>): void;
   /**
-   * Deletes some of the windows that their tier no longer keeps.
+   * Deletes some of the windows that their tier no longer keeps, and that the tier above shows.
    * @returns how many were deleted: fewer than `windowsMax` when nothing is left to delete
    */
   prune(nowMs: number, windowsMax: number): number;

@@ -74,13 +74,15 @@ export function tierWindows(tier: TierWindows): PlainWindow[] {
 }
 
 /** A set of these samples, added in their order, rolled up. */
-export function windowSet(widthsMs: readonly number[], samples: readonly Sample[]): WindowSet {
+export function windowSet(widthsMs: readonly number[], samples: readonly Sample[], counter = false): WindowSet {
   const set = new WindowSet(widthsMs);
   const timesMs = Float64Array.from(samples, (sample) => sample.timeMs);
   const values = Float64Array.from(samples, (sample) => sample.value);
   for (let start = 0, end = 0; start < samples.length; start = end) {
     while (end < samples.length && samples[end].series === samples[start].series) end += 1;
-    set.add(samples[start].series, timesMs, start, end, values, start);
+    const { series } = samples[start];
+    const times = { timesMs, timeStart: start, timeEnd: end };
+    set.add({ series, counter, watermarkMs: Number.NEGATIVE_INFINITY, ...times, values, valueStart: start });
   }
   set.rollUp();
   return set;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { WindowSet } from "../../lib/aggregate/window-set.ts";
+import { type SampleRun, WindowSet } from "../../lib/aggregate/window-set.ts";
 import { anySample, mergedSets, plainWindows, type Sample, tierWindows, windowSet } from "./plain-windows.ts";
 
 const widthsMs = [10_000, 60_000, 3_600_000, 86_400_000];
@@ -70,14 +70,32 @@ describe("WindowSet", () => {
 
   it("returns the number of samples that it added", () => {
     const set = new WindowSet(widthsMs);
-    const timesMs = Float64Array.of(0, 1, 20_000, 40_000);
-    expect(set.add(1, timesMs, 0, 4, Float64Array.of(1, Number.NaN, 3, Number.NaN), 0)).toBe(2);
-    expect(set.add(1, timesMs, 2, 2, Float64Array.of(), 0)).toBe(0);
+    const run: SampleRun = {
+      series: 1,
+      counter: false,
+      watermarkMs: Number.NEGATIVE_INFINITY,
+      timesMs: Float64Array.of(0, 1, 20_000, 40_000),
+      timeStart: 0,
+      timeEnd: 4,
+      values: Float64Array.of(1, Number.NaN, 3, Number.NaN),
+      valueStart: 0,
+    };
+    expect(set.add(run)).toBe(2);
+    expect(set.add({ ...run, timeStart: 2, timeEnd: 2 })).toBe(0);
   });
 
   it("reads times and values from where it is told, and not beyond", () => {
     const set = new WindowSet([10_000]);
-    set.add(1, Float64Array.of(1, 2, 3, 4), 1, 3, Float64Array.of(10, 20, 30, 40, 50, 60), 3);
+    set.add({
+      series: 1,
+      counter: false,
+      watermarkMs: Number.NEGATIVE_INFINITY,
+      timesMs: Float64Array.of(1, 2, 3, 4),
+      timeStart: 1,
+      timeEnd: 3,
+      values: Float64Array.of(10, 20, 30, 40, 50, 60),
+      valueStart: 3,
+    });
     expect(tierWindows(set.tiers[0])).toEqual(
       plainWindows(
         [

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { saturate } from "../../lib/aggregate/saturate.ts";
 import {
   appendWindow,
   copyWindow,
   createWindowTable,
   mergeWindow,
-  saturate,
   setWindow,
   type WindowTable,
 } from "../../lib/aggregate/window-table.ts";

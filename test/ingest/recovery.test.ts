@@ -2,15 +2,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { JournalRecords } from "../../ingest/journal-records.ts";
 import { recover } from "../../ingest/recovery.ts";
-import { DirtyWindows } from "../../lib/aggregate/dirty-windows.ts";
+import { tierBounds } from "../../ingest/tier-bounds.ts";
+import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
 import type { Shard } from "../../lib/aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../lib/aggregate/tiers.ts";
+import { latestEventAfter } from "../../lib/aggregate/watermark.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
 import type { AggregateReader, AggregateStore, Journal, Session } from "../../lib/store/store.ts";
 import { encodeBatch } from "../../lib/wire/batch-encoder.ts";
 import { plainWindows, type Sample, windowSet } from "../aggregate/plain-windows.ts";
 import { openSqlite } from "../store/sqlite/data-dir.ts";
-import { device, readTiers, series, session, step } from "../store/steps.ts";
+import { asHistory, device, readTiers, series, session, step } from "../store/steps.ts";
 
 const tiers: readonly Tier[] = [
   { widthMs: 10_000, retentionMs: 100_000 },
@@ -97,13 +99,13 @@ interface Expected {
 
 /** What a writer does until it is killed. @returns what must be there after the recovery */
 function live(store: Store, steps: readonly Step[]): Expected {
-  openCatalog(store);
+  openCatalog(asHistory(store));
   const expected: Expected = {
     samples: [],
     sessions: new Map(sessions.map((each) => [each.id, structuredClone(each)])),
     position: 0,
   };
-  const dirty = new DirtyWindows(store.loadWindow);
+  const held = new HeldWindows(store.loadWindow);
   const unflushed = new Map<number, number>();
   let nowMs = startMs;
   for (const { afterMs, records, ...flushed } of steps) {
@@ -113,15 +115,22 @@ function live(store: Store, steps: readonly Step[]): Expected {
     const position = store.position;
     for (const { session } of records) if (!unflushed.has(session)) unflushed.set(session, position);
     const group = windowSet(widthsOf(store), counted);
-    dirty.absorb(group, position, nowMs, keptFrom(nowMs));
+    held.absorb(group, position, nowMs, nowMs, tierBounds(store, nowMs));
 
     for (const shard of flushed.shards) {
-      store.commit(shard, position, dirty.get(shard)?.tiers ?? []);
-      dirty.clean(shard);
+      const dirty = held.get(shard);
+      store.commit(shard, position, dirty?.tiers ?? []);
+      if (dirty === undefined) continue;
+      held.stored(
+        dirty,
+        held.due(dirty, () => true, Number.MAX_SAFE_INTEGER),
+        Number.POSITIVE_INFINITY,
+      );
+      held.release(dirty, Number.POSITIVE_INFINITY);
     }
     store.commitSessions(flushed.sessions.map((id) => expected.sessions.get(id) as Session));
     for (const id of flushed.sessions) unflushed.delete(id);
-    const needed = Math.min(position + 1, ...unflushed.values(), ...[...dirty.shards].map(({ since }) => since));
+    const needed = Math.min(position + 1, ...unflushed.values(), ...[...held.shards].map(({ since }) => since));
     store.trim(needed - 1, flushed.trimGroups);
   }
   expected.position = store.position;
@@ -152,6 +161,7 @@ function appendGroup(store: Store, expected: Expected, records: readonly PlainRe
       refused: isBatch ? samples.length - taken.length : refused,
       samplesLost: isBatch ? 0 : lost,
       batchesLost: isBatch ? 0 : more + 1,
+      watermarkMs: Number.NEGATIVE_INFINITY,
       bytes: isBatch ? encodeBatch(5, mark.ackedSequence + 1, tables) : new Uint8Array(),
     };
     journal.add(record);
@@ -161,6 +171,8 @@ function appendGroup(store: Store, expected: Expected, records: readonly PlainRe
     mark.samplesLost += record.samplesLost;
     mark.batchesLost += record.batchesLost;
     mark.lastSeenAtMs = nowMs;
+    const latestMs = Math.max(...taken.map(({ timeMs }) => nowMs + timeMs));
+    mark.latestEventMs = latestEventAfter(mark, latestMs, nowMs);
     all.push(...taken.map(({ metric, timeMs, value }) => ({ series: ids[metric][1], timeMs: nowMs + timeMs, value })));
   }
   store.append(journal.take(bounds), step({}));
@@ -168,7 +180,6 @@ function appendGroup(store: Store, expected: Expected, records: readonly PlainRe
 }
 
 const widthsOf = (store: Store) => store.tiers.map((tier) => tier.widthMs);
-const keptFrom = (nowMs: number) => tiers.map((tier) => keptFromMs(tier, nowMs));
 
 function expectRecovered(store: Store, reader: AggregateReader, expected: Expected): void {
   const windows = tiers.map((tier) => {
@@ -268,7 +279,7 @@ function recoveryOf(name: string, numRuns: number, open: () => { store: Store; r
     it("refuses a journal that names a session that there is not, and stores nothing", () => {
       const { store, reader } = open();
       const journal = new JournalRecords();
-      const marks = { sequence: 1, counted: 0, refused: 0, samplesLost: 0, batchesLost: 1 };
+      const marks = { sequence: 1, counted: 0, refused: 0, samplesLost: 0, batchesLost: 1, watermarkMs: 0 };
       journal.add({ session: 8, ...marks, bytes: new Uint8Array() });
       store.append(journal.take({ nowMs: startMs, keptFromMs: 0, latestMs: startMs }), step({}));
       expect(() => recover(store)).toThrow("journal group 1 names session 8");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   callBytesInFlightMax,
-  dirtyWindowsMax,
+  heldWindowsMax,
   ingestBytesInFlightMax,
   subscriberWindowsMax,
 } from "../../lib/base/limits.ts";
@@ -76,7 +76,7 @@ describe("the status of a server", () => {
     expect(hops).toMatchObject([
       hop("calls", callBytesInFlightMax, "bytes"),
       hop("writer", ingestBytesInFlightMax, "bytes"),
-      hop("tables", dirtyWindowsMax, "windows"),
+      hop("tables", heldWindowsMax, "windows"),
       hop("subscribers", subscriberWindowsMax, "windows"),
     ]);
     expect(slowestHop).toBe("");

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { DirtyWindows } from "../../lib/aggregate/dirty-windows.ts";
+import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { WindowSet } from "../../lib/aggregate/window-set.ts";
 import { frameWindowsMax, heartbeatIntervalMs } from "../../lib/base/limits.ts";
@@ -35,6 +35,7 @@ const session: Session = {
   samplesLost: 0,
   batchesLost: 0,
   lastSeenAtMs: undefined,
+  latestEventMs: undefined,
   handles: new Map(),
 };
 const series: Series = { id: 1, device: 1, name: "temperature", kind: "gauge", unit: "", description: "" };
@@ -73,19 +74,28 @@ class Source {
   commit(windows: number): WindowChanges {
     const set = new WindowSet([10_000]);
     const times = Float64Array.from({ length: windows }, (_, i) => dayMs + i * 10_000);
-    set.add(1, times, 0, windows, new Float64Array(windows).fill(1), 0);
+    set.add({
+      series: 1,
+      counter: false,
+      watermarkMs: Number.NEGATIVE_INFINITY,
+      timesMs: times,
+      timeStart: 0,
+      timeEnd: windows,
+      values: new Float64Array(windows).fill(1),
+      valueStart: 0,
+    });
     const revision = this.store.append(new Uint8Array(1), {
       devices: [device],
       sessions: [session],
       series: [series],
       handles: [],
     });
-    const dirty = new DirtyWindows(this.store.loadWindow);
-    dirty.absorb(set, revision, 0, [Number.NEGATIVE_INFINITY]);
-    for (const { shard, tiers } of dirty.shards) this.store.commit(shard, revision, tiers);
-    const [tierWindows] = set.tiers;
-    if (tierWindows === undefined) throw new Error("there is one tier");
-    return { revision, widthMs: 10_000, windows: tierWindows.table, series: [{ ...series, deviceId: "press" }] };
+    const held = new HeldWindows(this.store.loadWindow);
+    held.absorb(set, revision, 0, 0, [{ fromMs: Number.NEGATIVE_INFINITY, toMs: Number.POSITIVE_INFINITY }]);
+    for (const { shard, tiers } of held.shards) this.store.commit(shard, revision, tiers);
+    const table = held.get(0)?.tiers[0]?.table;
+    if (table === undefined) throw new Error("there is one tier");
+    return { revision, widthMs: 10_000, windows: table, series: [{ ...series, deviceId: "press" }] };
   }
 
   end(): void {

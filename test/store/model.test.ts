@@ -6,7 +6,7 @@ import { openSqliteReader } from "../../lib/store/sqlite/sqlite-reader.ts";
 import type { AggregateReader, AggregateStore, Journal } from "../../lib/store/store.ts";
 import { anySample, tierWindows } from "../aggregate/plain-windows.ts";
 import { makeDataDir, openStore } from "./sqlite/data-dir.ts";
-import { commitSamples, deviceStep, readRange } from "./steps.ts";
+import { asHistory, commitSamples, deviceStep, readRange } from "./steps.ts";
 
 const tiers: readonly Tier[] = [
   { widthMs: 10_000, retentionMs: 100_000 },
@@ -63,14 +63,14 @@ it("SQLite, opened and closed as often as one likes, answers as the model in mem
   fc.assert(
     fc.property(fc.array(fc.array(anyAction, { maxLength: 8 }), { maxLength: 3 }), (lives) => {
       const dir = makeDataDir();
-      const model = new MemoryStore(tiers);
+      const model = asHistory(new MemoryStore(tiers));
       const make: Action = (store) =>
         deviceIds.map((id, i) => {
           const ids = metricNames.map((_, j) => 1 + i + j * deviceIds.length);
           return store.append(undefined, deviceStep(i + 1, id, ids));
         });
       for (const actions of [[make], ...lives]) {
-        const store = openStore(dir, tiers);
+        const store = asHistory(openStore(dir, tiers));
         const reader = openSqliteReader(dir, tiers);
         try {
           for (const action of actions) expect(action(store, reader)).toEqual(action(model, model));

@@ -1,7 +1,8 @@
 import fc from "fast-check";
-import { DirtyWindows } from "../../lib/aggregate/dirty-windows.ts";
+import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
 import { keptFromMs, type Tier } from "../../lib/aggregate/tiers.ts";
-import type { WindowSet } from "../../lib/aggregate/window-set.ts";
+import { WindowSet } from "../../lib/aggregate/window-set.ts";
+import { copyWindow } from "../../lib/aggregate/window-table.ts";
 import type {
   AggregateReader,
   AggregateStore,
@@ -48,6 +49,7 @@ export function session(id: number, deviceNumber: number, over: Partial<Session>
     samplesLost: 0,
     batchesLost: 0,
     lastSeenAtMs: undefined,
+    latestEventMs: undefined,
     handles: new Map(),
     ...over,
   };
@@ -88,11 +90,32 @@ export function commitSamples(
   nowMs = Number.NEGATIVE_INFINITY,
 ): WindowSet {
   const group = sampleSet(store, samples);
-  const dirty = new DirtyWindows(store.loadWindow);
-  const kept = store.tiers.map((tier) => keptFromMs(tier, nowMs));
-  dirty.absorb(group, store.position, 0, kept);
-  for (const { shard, tiers } of dirty.shards) store.commit(shard, store.position, tiers);
-  return group;
+  const held = new HeldWindows(store.loadWindow);
+  const bounds = store.tiers.map((tier) => ({ fromMs: keptFromMs(tier, nowMs), toMs: Number.POSITIVE_INFINITY }));
+  held.absorb(group, Number.MAX_SAFE_INTEGER, 0, 0, bounds);
+  for (const { shard, tiers } of held.shards) {
+    for (const { table } of tiers) table.revisions.fill(store.position);
+    store.commit(shard, store.position, tiers);
+  }
+  return wholeOf(group, held);
+}
+
+/** The windows of a group with the values that are held of them. */
+function wholeOf(group: WindowSet, held: HeldWindows): WindowSet {
+  const whole = new WindowSet(group.tiers.map(({ widthMs }) => widthMs));
+  for (const [t, { table }] of group.tiers.entries()) {
+    for (let i = 0; i < table.length; i += 1) {
+      const found = held.find(t, table.series[i], table.starts[i]);
+      if (found !== undefined) copyWindow(found.table, found.at, whole.tiers[t].table);
+    }
+  }
+  return whole;
+}
+
+/** All windows that are committed are history: none of them is left to a roll-up. */
+export function asHistory<S extends AggregateStore>(store: S): S {
+  for (const { widthMs } of store.tiers.slice(1)) store.advanceRollUp(widthMs, Number.MAX_SAFE_INTEGER);
+  return store;
 }
 
 /** The windows of samples in the tiers of a store. */

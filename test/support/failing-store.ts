@@ -1,7 +1,7 @@
 import Database from "better-sqlite3";
+import type { WindowPart } from "../../lib/aggregate/held-windows.ts";
 import type { Shard } from "../../lib/aggregate/shard.ts";
 import type { Tier } from "../../lib/aggregate/tiers.ts";
-import type { TierWindows } from "../../lib/aggregate/window-set.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
 import type { CatalogStep, JournalPosition, Session, StoredDevice } from "../../lib/store/store.ts";
 
@@ -35,9 +35,9 @@ export class FailingStore extends MemoryStore {
     return super.append(records, catalog);
   }
 
-  override commit(shard: Shard, through: JournalPosition, tiers: readonly TierWindows[]): void {
+  override commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void {
     this.#write();
-    super.commit(shard, through, tiers);
+    super.commit(shard, through, parts);
   }
 
   override commitSessions(sessions: Iterable<Session>): void {

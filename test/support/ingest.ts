@@ -7,7 +7,7 @@ import { recover } from "../../ingest/recovery.ts";
 import { Sessions } from "../../ingest/sessions.ts";
 import { type CallMethod, type Slab, SlabBuilder } from "../../ingest/slab.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
-import { storeRetryMs } from "../../lib/base/limits.ts";
+import { latenessMsDefault, storeRetryMs } from "../../lib/base/limits.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
 import type { AggregateReader, AggregateStore, DeviceRow, Journal } from "../../lib/store/store.ts";
 import { dayMs, type RegistrationOptions } from "./batches.ts";
@@ -22,14 +22,21 @@ export interface HarnessWindow {
   readonly sum: number;
 }
 
+export interface HarnessOptions {
+  readonly nowMs?: number;
+  readonly elapsedMs?: number;
+  /** Windows that the writer holds in memory. */
+  readonly windowsMax?: number;
+}
+
 /** The writer's side of ingest, without threads and sockets: what is sent comes as groups of slabs. */
 export class IngestHarness {
   readonly store: AggregateStore & Journal & AggregateReader;
   readonly sessions: Sessions;
   readonly flusher: Flusher;
   readonly admission: Admission;
-  nowMs = dayMs + 3_600_000;
-  elapsedMs = 0;
+  nowMs: number;
+  elapsedMs: number;
   /** One per group so far. */
   readonly outcomes: Outcome[] = [];
   /** Why the pipeline has ended; the process would. */
@@ -40,15 +47,20 @@ export class IngestHarness {
   #group: Slab[] = [];
 
   /** Starts the writer on what is in a store, as after a crash. */
-  constructor(store: AggregateStore & Journal & AggregateReader = new MemoryStore(defaultTiers)) {
+  constructor(
+    store: AggregateStore & Journal & AggregateReader = new MemoryStore(defaultTiers),
+    { nowMs = dayMs + 3_600_000, elapsedMs = 0, windowsMax }: HarnessOptions = {},
+  ) {
     this.store = store;
+    this.nowMs = nowMs;
+    this.elapsedMs = elapsedMs;
     recover(store);
     const clock = { nowMs: () => this.nowMs, elapsedMs: () => this.elapsedMs };
     this.sessions = new Sessions(store);
-    this.admission = new Admission(store, this.sessions);
-    this.flusher = new Flusher(store, this.sessions, clock);
+    this.admission = new Admission(store, this.sessions, latenessMsDefault);
+    this.flusher = new Flusher(store, this.sessions, clock, latenessMsDefault, windowsMax);
     const { admission, flusher } = this;
-    const stages = { clock, journal: store, admission, flusher, collector: new ChangeCollector() };
+    const stages = { clock, journal: store, admission, flusher, collector: new ChangeCollector(flusher) };
     const { outcomes, changes } = ingestPipeline(this.#slabs, stages);
     const error = (failure: unknown) => this.failures.push(failure);
     outcomes.subscribe({ next: (outcome) => this.#onOutcome(outcome), error });

@@ -1,5 +1,5 @@
+import type { WindowPart } from "../../lib/aggregate/held-windows.ts";
 import type { Shard } from "../../lib/aggregate/shard.ts";
-import type { TierWindows } from "../../lib/aggregate/window-set.ts";
 import type { JournalPosition, Session } from "../../lib/store/store.ts";
 import { FailingStore } from "./failing-store.ts";
 
@@ -21,8 +21,8 @@ export class RecordingStore extends FailingStore {
     return writes;
   }
 
-  override commit(shard: Shard, through: JournalPosition, tiers: readonly TierWindows[]): void {
-    super.commit(shard, through, tiers);
+  override commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void {
+    super.commit(shard, through, parts);
     this.#writes.push({ kind: "shard", shard, through });
   }
 

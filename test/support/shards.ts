@@ -2,7 +2,7 @@ import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { batchSamplesMax } from "../../lib/base/limits.ts";
 import { batch } from "./batches.ts";
 import type { HarnessCall } from "./harness-call.ts";
-import { IngestHarness } from "./ingest.ts";
+import { type HarnessOptions, IngestHarness } from "./ingest.ts";
 import { RecordingStore } from "./recording-store.ts";
 
 /** A writer whose devices lie in shards of their own: the first in shard 0, and so on. */
@@ -18,9 +18,9 @@ export interface ShardedIngest {
 /** The ids of a shard; there is no series 0. */
 const shardSeries = 256;
 
-export function shardedIngest(devices: number): ShardedIngest {
+export function shardedIngest(devices: number, options?: HarnessOptions): ShardedIngest {
   const store = new RecordingStore(defaultTiers);
-  const ingest = new IngestHarness(store);
+  const ingest = new IngestHarness(store, options);
   const calls: HarnessCall[] = Array.from({ length: devices }, (_, device) => {
     const count = device === 0 ? shardSeries - 1 : shardSeries;
     return ingest.connect(deviceName(device), { metrics: Array.from({ length: count }, (_, i) => `m${i}`) });

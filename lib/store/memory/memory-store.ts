@@ -1,6 +1,8 @@
+import type { WindowPart } from "../../aggregate/held-windows.ts";
+import { mergeBelow } from "../../aggregate/roll-up.ts";
 import type { Shard } from "../../aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../aggregate/tiers.ts";
-import type { TierWindows } from "../../aggregate/window-set.ts";
+import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, setWindow, type WindowTable } from "../../aggregate/window-table.ts";
 import type {
   AggregateReader,
@@ -31,6 +33,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   readonly incarnation = "0".repeat(32);
   readonly durability = "process";
   readonly tiers: readonly Tier[];
+  readonly rolledMs: number[];
   position: JournalPosition = 0;
   readonly #journal: JournalEntry[] = [];
   readonly #positions = new Map<Shard, JournalPosition>();
@@ -41,6 +44,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
 
   constructor(tiers: readonly Tier[]) {
     this.tiers = tiers;
+    this.rolledMs = tiers.map((_, t) => (t === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY));
   }
 
   nextIds(): NextIds {
@@ -109,12 +113,42 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
     return stored !== undefined;
   };
 
-  commit(shard: Shard, through: JournalPosition, tiers: readonly TierWindows[]): void {
-    for (const { widthMs, table } of tiers) {
-      const tier = this.tiers.find((each) => each.widthMs === widthMs);
-      if (tier !== undefined) this.#storeWindows(tier, table);
-    }
+  counterSeries(): Iterable<number> {
+    return [...this.#series.values()].filter(({ kind }) => kind === "counter").map(({ id }) => id);
+  }
+
+  nextStart(widthMs: number, fromMs: number, toMs: number): number | undefined {
+    const starts = this.#windowsOf(widthMs)
+      .map((table) => table.starts[0])
+      .filter((startMs) => startMs >= fromMs && startMs < toMs);
+    return starts.length === 0 ? undefined : Math.min(...starts);
+  }
+
+  readWindows(widthMs: number, startMs: number, first: number, last: number, into: WindowTable): void {
+    const found = this.#windowsOf(widthMs)
+      .filter((table) => table.starts[0] === startMs && table.series[0] >= first && table.series[0] <= last)
+      .sort((a, b) => a.series[0] - b.series[0]);
+    for (const table of found) copyWindow(table, 0, into);
+  }
+
+  commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void {
+    for (const part of parts) this.storeRollUp(part);
     this.#positions.set(shard, through);
+  }
+
+  storeRollUp({ widthMs, table, rows }: WindowPart): void {
+    const tier = this.tiers.find((each) => each.widthMs === widthMs);
+    if (tier === undefined) return;
+    for (const at of rows ?? Array.from({ length: table.length }, (_, i) => i)) {
+      if (table.counts[at] === 0) continue;
+      const stored = createWindowTable(1);
+      copyWindow(table, at, stored);
+      this.#windows.set(windowKey(widthMs, table.starts[at], table.series[at]), { tier, table: stored });
+    }
+  }
+
+  advanceRollUp(widthMs: number, rolledMs: number): void {
+    this.rolledMs[this.tiers.findIndex((tier) => tier.widthMs === widthMs)] = rolledMs;
   }
 
   commitSessions(sessions: Iterable<Session>): void {
@@ -126,7 +160,10 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   }
 
   prune(nowMs: number, windowsMax: number): number {
-    const old = [...this.#windows].filter(([, { tier, table }]) => table.starts[0] < keptFromMs(tier, nowMs));
+    const old = [...this.#windows].filter(([, { tier, table }]) => {
+      const shownMs = this.rolledMs[this.tiers.indexOf(tier) + 1] ?? Number.POSITIVE_INFINITY;
+      return table.starts[0] < Math.min(keptFromMs(tier, nowMs), shownMs);
+    });
     for (const [key] of old.slice(0, windowsMax)) this.#windows.delete(key);
     return Math.min(old.length, windowsMax);
   }
@@ -163,9 +200,8 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   openRange(request: RangeRequest): RangeReader {
     const rows = new Map(this.series(request.selector, undefined, Number.MAX_SAFE_INTEGER).map((row) => [row.id, row]));
     const fromMs = windowStart(request.fromMs, request.widthMs);
-    const found = [...this.#windows.values()]
-      .filter(({ tier, table }) => tier.widthMs === request.widthMs && rows.has(table.series[0]))
-      .map(({ table }) => table)
+    const found = this.#windowsOfTier(request.widthMs)
+      .filter((table) => rows.has(table.series[0]))
       .filter((table) => table.starts[0] >= fromMs && table.starts[0] < request.toMs)
       .sort((a, b) => a.starts[0] - b.starts[0] || a.series[0] - b.series[0]);
     const told = new Set<number>();
@@ -190,6 +226,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
     const sum = (of: (session: Session) => number) => sessions.reduce((total, session) => total + of(session), 0);
     const newest = sessions.find((session) => session.id === device.session);
     const lastSeen = sessions.flatMap(({ lastSeenAtMs }) => lastSeenAtMs ?? []);
+    const latestEvent = sessions.flatMap(({ latestEventMs }) => latestEventMs ?? []);
     return {
       ...device,
       spoolId: newest?.spoolId ?? "",
@@ -199,16 +236,36 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
       samplesLost: sum((session) => session.samplesLost),
       batchesLost: sum((session) => session.batchesLost),
       lastSeenAtMs: lastSeen.length === 0 ? undefined : Math.max(...lastSeen),
+      latestEventMs: latestEvent.length === 0 ? undefined : Math.max(...latestEvent),
     };
   }
 
-  #storeWindows(tier: Tier, table: WindowTable): void {
-    for (let i = 0; i < table.length; i += 1) {
-      if (table.counts[i] === 0) continue;
-      const stored = createWindowTable(1);
-      copyWindow(table, i, stored);
-      this.#windows.set(windowKey(tier.widthMs, table.starts[i], table.series[i]), { tier, table: stored });
-    }
+  /** All windows of a tier: those that are stored, and those that the tiers below make. */
+  #windowsOfTier(widthMs: number): WindowTable[] {
+    const t = this.tiers.findIndex((tier) => tier.widthMs === widthMs);
+    const rolledMs = this.rolledMs[t];
+    const stored = this.#windowsOf(widthMs).filter((table) => table.starts[0] < rolledMs);
+    if (t === 0) return stored;
+    const starts = this.tiers
+      .slice(0, t)
+      .flatMap((tier) => this.#windowsOf(tier.widthMs).map(({ starts }) => starts[0]));
+    const open = new Set(
+      starts.map((startMs) => windowStart(startMs, widthMs)).filter((startMs) => startMs >= rolledMs),
+    );
+    const merged = [...open].flatMap((startMs) => {
+      const into = new TierWindows(widthMs);
+      mergeBelow(this, t, startMs, { first: 0, last: Number.MAX_SAFE_INTEGER }, Number.POSITIVE_INFINITY, into);
+      return Array.from({ length: into.table.length }, (_, i) => {
+        const table = createWindowTable(1);
+        copyWindow(into.table, i, table);
+        return table;
+      });
+    });
+    return [...stored, ...merged];
+  }
+
+  #windowsOf(widthMs: number): WindowTable[] {
+    return [...this.#windows.values()].filter(({ tier }) => tier.widthMs === widthMs).map(({ table }) => table);
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import type { Tier } from "../../aggregate/tiers.ts";
 import { errorMessage, TelemetryError } from "../../base/errors.ts";
 import type { Durability } from "../store.ts";
 import { prepareSchema } from "./schema.ts";
@@ -11,14 +12,14 @@ export function databaseFile(dataDir: string): string {
 }
 
 /** Opens for writing: WAL, and with `fsync` one at each commit, so that what is acked survives a power cut. */
-export function openForWriting(dataDir: string, durability: Durability): Database.Database {
+export function openForWriting(dataDir: string, durability: Durability, tiers: readonly Tier[]): Database.Database {
   const file = databaseFile(dataDir);
   let db: Database.Database | undefined;
   try {
     mkdirSync(dataDir, { recursive: true });
     db = new Database(file);
     // Before anything is changed: it may be another program's.
-    prepareSchema(db, file);
+    prepareSchema(db, file, tiers);
     db.pragma("journal_mode = WAL");
     // better-sqlite3's own default under WAL is NORMAL, which loses commits in a power cut.
     db.pragma(`synchronous = ${durability === "fsync" ? "FULL" : "NORMAL"}`);

@@ -1,5 +1,6 @@
 import type { Database } from "better-sqlite3";
-import type { WindowTable } from "../../aggregate/window-table.ts";
+import { decodeSketch, encodeSketch } from "../../aggregate/sketch-encoding.ts";
+import { appendWindow, type WindowTable } from "../../aggregate/window-table.ts";
 import type { Device, Session } from "../store.ts";
 
 /** How rows of the tables become values, and the statements of the writer. */
@@ -9,34 +10,99 @@ export interface DeviceColumns extends Omit<Device, "labels" | "reset"> {
   readonly reset: number;
 }
 
-export interface SessionColumns extends Omit<Session, "handles" | "lastSeenAtMs"> {
+export interface SessionColumns extends Omit<Session, "handles" | "lastSeenAtMs" | "latestEventMs"> {
   readonly lastSeenAtMs: number | null;
+  readonly latestEventMs: number | null;
 }
 
-/** `windowColumns` of a row, in this order. */
-export type WindowColumns = readonly [number, number, number, number, number, number, number, number];
+/** start_ms, series, then the values of a window: the columns of `windowColumns`. */
+export type WindowRow = readonly [
+  startMs: number,
+  series: number,
+  count: number,
+  sum: number,
+  m2: number,
+  min: number,
+  max: number,
+  first: number,
+  firstTimeMs: number,
+  last: number,
+  lastTimeMs: number,
+  resetOffset: number | null,
+  approximate: number,
+  watermarkMs: number | null,
+  revision: number,
+  sketch: Uint8Array,
+];
 
 export const deviceColumns = `devices.id, devices.device_id AS deviceId, devices.labels, devices.session, devices.reset,
   devices.created_at_ms AS createdAtMs`;
-export const windowColumns = "count, sum, min, max, first, first_time_ms, last, last_time_ms";
+export const windowColumns = `start_ms, series, count, sum, m2, min, max, first, first_time_ms, last, last_time_ms,
+  reset_offset, approximate, watermark_ms, revision, sketch`;
 
 export function readDevice<T extends DeviceColumns>(row: T): Omit<T, "labels" | "reset"> & Device {
   return { ...row, labels: JSON.parse(row.labels) as Record<string, string>, reset: row.reset === 1 };
 }
 
 export function readSession(row: SessionColumns, handles: readonly [number, number][]): Session {
-  return { ...row, lastSeenAtMs: row.lastSeenAtMs ?? undefined, handles: new Map(handles) };
+  return {
+    ...row,
+    lastSeenAtMs: row.lastSeenAtMs ?? undefined,
+    latestEventMs: row.latestEventMs ?? undefined,
+    handles: new Map(handles),
+  };
 }
 
-export function setWindowColumns(table: WindowTable, at: number, row: WindowColumns): void {
-  table.counts[at] = row[0];
-  table.sums[at] = row[1];
-  table.mins[at] = row[2];
-  table.maxs[at] = row[3];
-  table.firsts[at] = row[4];
-  table.firstTimesMs[at] = row[5];
-  table.lasts[at] = row[6];
-  table.lastTimesMs[at] = row[7];
+/** What `writeSession` takes. */
+export function sessionColumns({ handles: _, ...session }: Session): SessionColumns {
+  return { ...session, lastSeenAtMs: session.lastSeenAtMs ?? null, latestEventMs: session.latestEventMs ?? null };
+}
+
+export function setWindowRow(table: WindowTable, at: number, row: WindowRow): void {
+  table.starts[at] = row[0];
+  table.series[at] = row[1];
+  table.counts[at] = row[2];
+  table.sums[at] = row[3];
+  table.m2s[at] = row[4];
+  table.mins[at] = row[5];
+  table.maxs[at] = row[6];
+  table.firsts[at] = row[7];
+  table.firstTimesMs[at] = row[8];
+  table.lasts[at] = row[9];
+  table.lastTimesMs[at] = row[10];
+  table.resetOffsets[at] = row[11] ?? Number.NaN;
+  table.approximates[at] = row[12];
+  table.watermarksMs[at] = row[13] ?? Number.NEGATIVE_INFINITY;
+  table.revisions[at] = row[14];
+  decodeSketch(table.sketches, at, row[15]);
+}
+
+export function appendWindowRow(table: WindowTable, row: WindowRow): void {
+  setWindowRow(table, appendWindow(table, row[1], row[0]), row);
+}
+
+export function writeWindow(sql: Statements, widthMs: number, table: WindowTable, at: number): void {
+  const watermarkMs = table.watermarksMs[at];
+  sql.writeWindow.run(
+    widthMs,
+    table.starts[at],
+    table.series[at],
+    table.counts[at],
+    table.sums[at],
+    table.m2s[at],
+    table.mins[at],
+    table.maxs[at],
+    table.firsts[at],
+    table.firstTimesMs[at],
+    table.lasts[at],
+    table.lastTimesMs[at],
+    // NaN is stored as NULL.
+    table.resetOffsets[at],
+    table.approximates[at],
+    watermarkMs === Number.NEGATIVE_INFINITY ? null : watermarkMs,
+    table.revisions[at],
+    encodeSketch(table.sketches, at),
+  );
 }
 
 export type Statements = ReturnType<typeof prepareStatements>;
@@ -44,7 +110,7 @@ export type Statements = ReturnType<typeof prepareStatements>;
 export function prepareStatements(db: Database) {
   const sessionColumns = `id, device, spool_id AS spoolId, acked_sequence AS ackedSequence,
     samples_counted AS samplesCounted, samples_refused AS samplesRefused, samples_lost AS samplesLost,
-    batches_lost AS batchesLost, last_seen_at_ms AS lastSeenAtMs`;
+    batches_lost AS batchesLost, last_seen_at_ms AS lastSeenAtMs, latest_event_ms AS latestEventMs`;
   return {
     meta: db.prepare("SELECT incarnation, trimmed FROM meta"),
     lastPosition: db.prepare("SELECT max(position) FROM journal").pluck(),
@@ -69,16 +135,63 @@ export function prepareStatements(db: Database) {
     ),
     writeSession: db.prepare(
       `INSERT OR REPLACE INTO sessions VALUES (@id, @device, @spoolId, @ackedSequence, @samplesCounted,
-       @samplesRefused, @samplesLost, @batchesLost, @lastSeenAtMs)`,
+       @samplesRefused, @samplesLost, @batchesLost, @lastSeenAtMs, @latestEventMs)`,
     ),
     writeSeries: db.prepare("INSERT OR REPLACE INTO series VALUES (@id, @device, @name, @kind, @unit, @description)"),
     writeHandle: db.prepare("INSERT INTO handles VALUES (?, ?, ?)"),
+    counters: db.prepare("SELECT id FROM series WHERE kind = 'counter'").pluck(),
+    marks: db.prepare("SELECT tier_ms, rolled_ms FROM tiers ORDER BY tier_ms").raw(),
+    advanceRollUp: db.prepare("UPDATE tiers SET rolled_ms = ? WHERE tier_ms = ?"),
+    ...prepareWindowReads(db),
     window: db.prepare(`SELECT ${windowColumns} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series = ?`).raw(),
-    writeWindow: db.prepare("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    writeWindow: db.prepare(
+      "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    ),
     prune: db.prepare(
       `DELETE FROM windows WHERE (tier_ms, start_ms, series) IN
        (SELECT tier_ms, start_ms, series FROM windows WHERE tier_ms = ? AND start_ms < ?
         ORDER BY start_ms, series LIMIT ?)`,
     ),
   };
+}
+
+export type WindowReads = ReturnType<typeof prepareWindowReads>;
+
+/** How writer and readers read windows that are merged. */
+export function prepareWindowReads(db: Database) {
+  return {
+    nextStart: db
+      .prepare(
+        "SELECT start_ms FROM windows WHERE tier_ms = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms LIMIT 1",
+      )
+      .pluck(),
+    windowsAt: db
+      .prepare(
+        `SELECT ${windowColumns} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series BETWEEN ? AND ?
+         ORDER BY series`,
+      )
+      .raw(),
+  };
+}
+
+export function nextStart(sql: WindowReads, widthMs: number, fromMs: number, toMs: number): number | undefined {
+  // Infinity is no INTEGER, and compares as it should all the same.
+  return sql.nextStart.get(widthMs, fromMs, toMs) as number | undefined;
+}
+
+export function readWindows(
+  sql: WindowReads,
+  widthMs: number,
+  startMs: number,
+  first: number,
+  last: number,
+  into: WindowTable,
+): void {
+  const rows = sql.windowsAt.all(widthMs, startMs, first, last) as WindowRow[];
+  for (const row of rows) appendWindowRow(into, row);
+}
+
+/** The marks of the tiers: infinity for the finest, and -infinity where nothing has been rolled up yet. */
+export function readMarks(rows: readonly (readonly [number, number | null])[]): number[] {
+  return rows.map(([, rolledMs], t) => (t === 0 ? Number.POSITIVE_INFINITY : (rolledMs ?? Number.NEGATIVE_INFINITY)));
 }

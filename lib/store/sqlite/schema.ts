@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { Database } from "better-sqlite3";
+import { type Tier, tierName } from "../../aggregate/tiers.ts";
 import { TelemetryError } from "../../base/errors.ts";
 
 /** "tide" in ASCII: marks the file as ours, in the header where `file` and SQLite look for it. */
 export const applicationId = 0x7469_6465;
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 /**
  * Windows are ordered by tier and time, then series: a flush writes neighbours (all series of one
@@ -21,6 +22,13 @@ CREATE TABLE meta (
 CREATE TABLE journal (
   position INTEGER PRIMARY KEY,
   records  BLOB NOT NULL          -- ingest/journal-records.ts
+) STRICT;
+
+-- The tiers of this database. Windows of a tier that start before its mark are stored; later ones are the merge of the
+-- tier below. The finest tier has no mark: all of its windows are stored.
+CREATE TABLE tiers (
+  tier_ms   INTEGER PRIMARY KEY,  -- width
+  rolled_ms INTEGER
 ) STRICT;
 
 -- Windows of a shard (256 neighbouring series) show the journal through here.
@@ -49,6 +57,7 @@ CREATE TABLE sessions (
   samples_lost    INTEGER NOT NULL,
   batches_lost    INTEGER NOT NULL,
   last_seen_at_ms INTEGER,
+  latest_event_ms INTEGER,
   UNIQUE (device, spool_id)
 ) STRICT;
 
@@ -75,12 +84,18 @@ CREATE TABLE windows (
   series        INTEGER NOT NULL,
   count         INTEGER NOT NULL,
   sum           REAL NOT NULL,
+  m2            REAL NOT NULL,    -- sum of the squared deviations from the mean
   min           REAL NOT NULL,
   max           REAL NOT NULL,
   first         REAL NOT NULL,
   first_time_ms INTEGER NOT NULL,
   last          REAL NOT NULL,
   last_time_ms  INTEGER NOT NULL,
+  reset_offset  REAL,             -- counters: the increase is last - first + this
+  approximate   INTEGER NOT NULL, -- 1: that is an estimate
+  watermark_ms  INTEGER,          -- the highest watermark of the device under which a sample of it came
+  revision      INTEGER NOT NULL, -- journal position of the latest group that it shows
+  sketch        BLOB NOT NULL,    -- lib/aggregate/sketch-table.ts
   PRIMARY KEY (tier_ms, start_ms, series)
 ) STRICT, WITHOUT ROWID;
 
@@ -96,22 +111,47 @@ SELECT
   w.count AS count,
   w.sum AS sum,
   w.sum / w.count AS mean,
+  w.m2 / w.count AS variance,
   w.min AS min,
   w.max AS max,
   w.first AS first,
-  w.last AS last
+  w.last AS last,
+  w.last - w.first + w.reset_offset AS increase,
+  w.approximate AS increase_approximate
 FROM windows w JOIN series s ON s.id = w.series JOIN devices d ON d.id = s.device;
 `;
 
-/** Makes the tables, when the database is empty. */
-export function prepareSchema(db: Database, file: string): void {
-  if (checkSchema(db, file)) return;
+/**
+ * Makes the tables, when the database is empty.
+ * @param tiers finest first
+ * @throws TelemetryError when it has other tiers
+ */
+export function prepareSchema(db: Database, file: string, tiers: readonly Tier[]): void {
+  if (checkSchema(db, file)) {
+    checkTiers(db, file, tiers);
+    return;
+  }
   db.transaction(() => {
     db.exec(schema);
     db.prepare("INSERT INTO meta VALUES (?, 0)").run(randomBytes(16).toString("hex"));
+    const insert = db.prepare("INSERT INTO tiers VALUES (?, NULL)");
+    for (const { widthMs } of tiers) insert.run(widthMs);
     db.pragma(`application_id = ${applicationId}`);
     db.pragma(`user_version = ${schemaVersion}`);
   })();
+}
+
+/** A tier that came later would lack the windows before it, and one that went would be missed by the tier above. */
+function checkTiers(db: Database, file: string, tiers: readonly Tier[]): void {
+  const found = db.prepare("SELECT tier_ms FROM tiers ORDER BY tier_ms").pluck().all() as number[];
+  if (found.length === tiers.length && found.every((widthMs, i) => widthMs === tiers[i]?.widthMs)) return;
+  const names = (widthsMs: readonly number[]) => widthsMs.map((widthMs) => tierName({ widthMs })).join(",");
+  throw new TelemetryError(
+    "FAILED_PRECONDITION",
+    "TIERS_DIFFER",
+    `${file} has the tiers ${names(found)}, not ${names(tiers.map(({ widthMs }) => widthMs))}; start with --tiers ` +
+      `${names(found)}, or name an empty directory with --data`,
+  );
 }
 
 /**

@@ -1,6 +1,9 @@
 import type { Database } from "better-sqlite3";
+import { mergeBelow, type SeriesRange, type StoredWindows } from "../../aggregate/roll-up.ts";
+import { seriesOf } from "../../aggregate/shard.ts";
 import { type Tier, windowStart } from "../../aggregate/tiers.ts";
-import { appendWindow, createWindowTable, type WindowTable } from "../../aggregate/window-table.ts";
+import { TierWindows } from "../../aggregate/window-set.ts";
+import { copyWindow, createWindowTable, type WindowTable } from "../../aggregate/window-table.ts";
 import type {
   AggregateReader,
   DeviceRow,
@@ -13,7 +16,18 @@ import type {
   SessionMark,
 } from "../store.ts";
 import { openForReading } from "./database.ts";
-import { type DeviceColumns, deviceColumns, readDevice, setWindowColumns, windowColumns } from "./rows.ts";
+import {
+  appendWindowRow,
+  type DeviceColumns,
+  deviceColumns,
+  nextStart,
+  prepareWindowReads,
+  readDevice,
+  readMarks,
+  readWindows,
+  type WindowRow,
+  windowColumns,
+} from "./rows.ts";
 
 /** Opens the store of a data directory for reading, while another connection writes it. */
 export function openSqliteReader(dataDir: string, tiers: readonly Tier[]): AggregateReader {
@@ -33,7 +47,11 @@ class SqliteReader implements AggregateReader {
 
   devices(after: string, limit: number): DeviceRow[] {
     const rows = this.#sql.devices.all(after, limit) as (DeviceColumns & SessionMark & { spoolId: string })[];
-    return rows.map((row) => ({ ...readDevice(row), lastSeenAtMs: row.lastSeenAtMs ?? undefined }));
+    return rows.map((row) => ({
+      ...readDevice(row),
+      lastSeenAtMs: row.lastSeenAtMs ?? undefined,
+      latestEventMs: row.latestEventMs ?? undefined,
+    }));
   }
 
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[] {
@@ -51,7 +69,7 @@ class SqliteReader implements AggregateReader {
   }
 
   openRange(request: RangeRequest): RangeReader {
-    return new SqliteRange(this.#db, this.#sql, request, this.#selection(request.selector));
+    return new SqliteRange(this.#db, this.#sql, this.tiers, request, this.#selection(request.selector));
   }
 
   close(): void {
@@ -67,36 +85,62 @@ class SqliteReader implements AggregateReader {
 
 /** Selections of at most this many series are looked up one by one in each window start. */
 const lookupSeriesMax = 32;
+/** Window starts to look into before a page is handed on, full or not. */
+const startsPerPageMax = 512;
 
-class SqliteRange implements RangeReader {
+/**
+ * Up to the tier's mark, windows are read as they are stored; later ones are merged from the tiers below, some series
+ * at a time, so that memory is bounded.
+ */
+class SqliteRange implements RangeReader, StoredWindows {
+  readonly tiers: readonly Tier[];
+  readonly rolledMs: readonly number[];
   readonly #db: Database;
   readonly #sql: ReturnType<typeof prepareStatements>;
+  readonly #tier: number;
   readonly #widthMs: number;
   readonly #toMs: number;
   readonly #selection: Map<number, SeriesRow> | "all";
-  /** The selected series to look up one by one, sorted; undefined: scan and filter. */
-  readonly #lookups: readonly number[] | undefined;
+  /** Series to look up together in each window start; undefined: scan and filter. */
+  readonly #chunks: readonly SeriesRange[] | undefined;
   readonly #told = new Set<number>();
+  /** Where the finest tier ends. */
+  readonly #latestMs: number;
   /** What was read last. */
   #startMs: number;
   #series = 0;
+  /** Windows that were merged and are not read yet, the last first. */
+  #merged: { startMs: number; chunk: number; windows: WindowTable; next: number } | undefined;
   #done = false;
 
   constructor(
     db: Database,
     sql: ReturnType<typeof prepareStatements>,
+    tiers: readonly Tier[],
     request: RangeRequest,
     selection: Map<number, SeriesRow> | "all",
   ) {
     this.#db = db;
     this.#sql = sql;
+    this.tiers = tiers;
+    this.rolledMs = readMarks(sql.marks.all() as [number, number | null][]);
+    this.#latestMs = (sql.latestStart.get(tiers[0].widthMs) as number | null) ?? Number.NEGATIVE_INFINITY;
+    this.#tier = tiers.findIndex(({ widthMs }) => widthMs === request.widthMs);
     this.#widthMs = request.widthMs;
     this.#startMs = windowStart(request.fromMs, request.widthMs);
     this.#toMs = request.toMs;
     this.#selection = selection;
     if (selection !== "all" && selection.size <= lookupSeriesMax) {
-      this.#lookups = [...selection.keys()].sort((a, b) => a - b);
+      this.#chunks = [...selection.keys()].sort((a, b) => a - b).map((id) => ({ first: id, last: id }));
     }
+  }
+
+  nextStart(widthMs: number, fromMs: number, toMs: number): number | undefined {
+    return nextStart(this.#sql, widthMs, fromMs, toMs);
+  }
+
+  readWindows(widthMs: number, startMs: number, first: number, last: number, into: WindowTable): void {
+    readWindows(this.#sql, widthMs, startMs, first, last, into);
   }
 
   next(windowsMax: number): RangePage | undefined {
@@ -104,50 +148,105 @@ class SqliteRange implements RangeReader {
     // One transaction, so that the page shows whole commits.
     return this.#db.transaction(() => {
       const windows = createWindowTable(windowsMax);
-      if (this.#lookups === undefined) this.#scan(windows, windowsMax);
-      else this.#lookUp(this.#lookups, windows, windowsMax);
+      if (this.#merged === undefined) {
+        const storedToMs = Math.min(this.#toMs, this.rolledMs[this.#tier]);
+        const done =
+          this.#chunks === undefined
+            ? this.#scan(windows, windowsMax, storedToMs)
+            : this.#lookUp(this.#chunks, windows, windowsMax, storedToMs);
+        if (done) this.#beginMerging(Math.max(this.#startMs, storedToMs));
+      } else this.#merge(windows, windowsMax);
       return { windows, series: this.#untold(windows) };
     })();
   }
 
-  /** Reads rows in the order of the table; stops after a bounded number, matching or not. */
-  #scan(windows: WindowTable, windowsMax: number): void {
+  /** Reads rows in the order of the table; stops after a bounded number, matching or not. @returns whether it is done */
+  #scan(windows: WindowTable, windowsMax: number, toMs: number): boolean {
     const rowsMax = this.#selection === "all" ? windowsMax : windowsMax * 8;
-    const rows = this.#sql.scan.all(this.#widthMs, this.#startMs, this.#series, this.#toMs, rowsMax) as WindowRow[];
+    const rows = this.#sql.scan.all(this.#widthMs, this.#startMs, this.#series, toMs, rowsMax) as WindowRow[];
     for (const row of rows) {
-      if (windows.length === windowsMax) return;
+      if (windows.length === windowsMax) return false;
       this.#startMs = row[0];
       this.#series = row[1];
-      if (this.#selection === "all" || this.#selection.has(row[1])) append(windows, row);
+      if (this.#isSelected(row[1])) appendWindowRow(windows, row);
     }
-    this.#done = rows.length < rowsMax;
+    return rows.length < rowsMax;
   }
 
-  /** For each window start that exists, looks up each series. */
-  #lookUp(series: readonly number[], windows: WindowTable, windowsMax: number): void {
+  /** For each window start that exists, looks up each series. @returns whether it is done */
+  #lookUp(chunks: readonly SeriesRange[], windows: WindowTable, windowsMax: number, toMs: number): boolean {
     let seeksLeft = windowsMax * 8;
     while (windows.length < windowsMax && seeksLeft > 0) {
-      let next = series.findIndex((id) => id > this.#series);
+      let next = chunks.findIndex(({ first }) => first > this.#series);
       if (next === -1) {
         this.#startMs += this.#widthMs;
         next = 0;
       }
       if (next === 0) {
-        const startMs = this.#sql.nextStart.get(this.#widthMs, this.#startMs, this.#toMs) as number | undefined;
-        if (startMs === undefined || series.length === 0) {
-          this.#done = true;
-          return;
-        }
+        this.#series = 0;
+        const startMs = this.nextStart(this.#widthMs, this.#startMs, toMs);
+        if (startMs === undefined || chunks.length === 0) return true;
         this.#startMs = startMs;
         seeksLeft -= 1;
       }
-      for (; next < series.length && windows.length < windowsMax; next += 1) {
-        this.#series = series[next];
-        const row = this.#sql.lookUp.get(this.#widthMs, this.#startMs, this.#series) as WindowRow | undefined;
-        if (row !== undefined) append(windows, row);
+      for (; next < chunks.length && windows.length < windowsMax; next += 1) {
+        const { first, last } = chunks[next];
+        this.#series = last;
+        this.readWindows(this.#widthMs, this.#startMs, first, last, windows);
         seeksLeft -= 1;
       }
     }
+    return false;
+  }
+
+  #beginMerging(fromMs: number): void {
+    const startMs = this.#nextMerge(fromMs);
+    if (startMs === undefined) this.#done = true;
+    else this.#merged = { startMs, chunk: 0, windows: createWindowTable(1), next: 0 };
+  }
+
+  /** The next window that the tiers below have something of. */
+  #nextMerge(fromMs: number): number | undefined {
+    const starts = this.tiers.slice(0, this.#tier).flatMap(({ widthMs }) => {
+      return this.nextStart(widthMs, fromMs, this.#latestMs + 1) ?? [];
+    });
+    if (starts.length === 0) return undefined;
+    const startMs = windowStart(Math.min(...starts), this.#widthMs);
+    return startMs < this.#toMs ? startMs : undefined;
+  }
+
+  #merge(windows: WindowTable, windowsMax: number): void {
+    for (let left = startsPerPageMax; left > 0 && windows.length < windowsMax && this.#merged !== undefined; ) {
+      const merged = this.#merged;
+      for (; merged.next < merged.windows.length && windows.length < windowsMax; merged.next += 1) {
+        if (this.#isSelected(merged.windows.series[merged.next])) copyWindow(merged.windows, merged.next, windows);
+      }
+      if (merged.next < merged.windows.length) return;
+      const range = this.#chunk(merged.chunk);
+      if (range === undefined) {
+        this.#merged = undefined;
+        this.#beginMerging(merged.startMs + this.#widthMs);
+        left -= 1;
+        continue;
+      }
+      const into = new TierWindows(this.#widthMs);
+      mergeBelow(this, this.#tier, merged.startMs, range, this.#latestMs + 1, into);
+      merged.windows = bySeries(into.table);
+      merged.next = 0;
+      merged.chunk += 1;
+      left -= this.#widthMs / this.tiers[this.#tier - 1].widthMs;
+    }
+  }
+
+  /** The series to merge together: those to look up, or a shard. */
+  #chunk(i: number): SeriesRange | undefined {
+    if (this.#chunks !== undefined) return this.#chunks[i];
+    const range = seriesOf(i);
+    return range.first <= (this.#sql.lastSeries.get() as number) ? range : undefined;
+  }
+
+  #isSelected(series: number): boolean {
+    return this.#selection === "all" || this.#selection.has(series);
   }
 
   #untold(windows: WindowTable): SeriesRow[] {
@@ -163,12 +262,12 @@ class SqliteRange implements RangeReader {
   }
 }
 
-/** start_ms, series, then `windowColumns`. */
-type WindowRow = [number, number, number, number, number, number, number, number, number, number];
-
-function append(windows: WindowTable, row: WindowRow): void {
-  const [startMs, series, ...columns] = row;
-  setWindowColumns(windows, appendWindow(windows, series, startMs), columns);
+/** A copy in the order of the series. */
+function bySeries(table: WindowTable): WindowTable {
+  const sorted = createWindowTable(Math.max(1, table.length));
+  const order = Array.from({ length: table.length }, (_, i) => i).sort((a, b) => table.series[a] - table.series[b]);
+  for (const i of order) copyWindow(table, i, sorted);
+  return sorted;
 }
 
 function prepareStatements(db: Database) {
@@ -179,7 +278,7 @@ function prepareStatements(db: Database) {
       `SELECT ${deviceColumns}, newest.spool_id AS spoolId, newest.acked_sequence AS ackedSequence,
          sum(sessions.samples_counted) AS samplesCounted, sum(sessions.samples_refused) AS samplesRefused,
          sum(sessions.samples_lost) AS samplesLost, sum(sessions.batches_lost) AS batchesLost,
-         max(sessions.last_seen_at_ms) AS lastSeenAtMs
+         max(sessions.last_seen_at_ms) AS lastSeenAtMs, max(sessions.latest_event_ms) AS latestEventMs
        FROM devices
        JOIN sessions AS newest ON newest.id = devices.session
        JOIN sessions ON sessions.device = devices.id
@@ -200,20 +299,14 @@ function prepareStatements(db: Database) {
       .pluck(),
     scan: db
       .prepare(
-        `SELECT start_ms, series, ${windowColumns} FROM windows
+        `SELECT ${windowColumns} FROM windows
          WHERE tier_ms = ? AND (start_ms, series) > (?, ?) AND start_ms < ?
          ORDER BY start_ms, series LIMIT ?`,
       )
       .raw(),
-    nextStart: db
-      .prepare(
-        "SELECT start_ms FROM windows WHERE tier_ms = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms LIMIT 1",
-      )
-      .pluck(),
-    lookUp: db
-      .prepare(
-        `SELECT start_ms, series, ${windowColumns} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series = ?`,
-      )
-      .raw(),
+    marks: db.prepare("SELECT tier_ms, rolled_ms FROM tiers ORDER BY tier_ms").raw(),
+    latestStart: db.prepare("SELECT max(start_ms) FROM windows WHERE tier_ms = ?").pluck(),
+    lastSeries: db.prepare("SELECT coalesce(max(id), 0) FROM series").pluck(),
+    ...prepareWindowReads(db),
   };
 }

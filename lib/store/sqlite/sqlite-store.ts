@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { statSync } from "node:fs";
 import Database from "better-sqlite3";
+import type { WindowPart } from "../../aggregate/held-windows.ts";
 import type { Shard } from "../../aggregate/shard.ts";
 import { keptFromMs, type Tier } from "../../aggregate/tiers.ts";
-import type { TierWindows } from "../../aggregate/window-set.ts";
 import type { WindowTable } from "../../aggregate/window-table.ts";
 import { reach } from "../../base/faults.ts";
 import type {
@@ -24,13 +24,18 @@ import { databaseFile, openForWriting } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import {
   type DeviceColumns,
+  nextStart,
   prepareStatements,
   readDevice,
+  readMarks,
   readSession,
+  readWindows,
   type SessionColumns,
   type Statements,
-  setWindowColumns,
-  type WindowColumns,
+  sessionColumns,
+  setWindowRow,
+  type WindowRow,
+  writeWindow,
 } from "./rows.ts";
 
 export interface SqliteStoreOptions {
@@ -49,7 +54,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
   const lock = lockDirectory(dataDir);
   try {
     checkUndamaged(dataDir, databaseFile(dataDir));
-    const db = openForWriting(dataDir, options.durability);
+    const db = openForWriting(dataDir, options.durability, options.tiers);
     try {
       return new SqliteStore(db, options, lock);
     } catch (error) {
@@ -69,6 +74,7 @@ export class SqliteStore implements AggregateStore, Journal {
   readonly incarnation: string;
   readonly durability: Durability;
   readonly tiers: readonly Tier[];
+  readonly rolledMs: number[];
   #position: JournalPosition;
   readonly #db: Database.Database;
   readonly #lock: { release(): void };
@@ -84,6 +90,7 @@ export class SqliteStore implements AggregateStore, Journal {
     this.#sql = prepareStatements(db);
     const meta = this.#sql.meta.get() as { incarnation: string; trimmed: number };
     this.incarnation = meta.incarnation;
+    this.rolledMs = readMarks(this.#sql.marks.all() as [number, number | null][]);
     this.#position = (this.#sql.lastPosition.get() as number | null) ?? meta.trimmed;
     this.#acked = new AckedPosition(dataDir, this.incarnation);
     this.#acked.write(this.#position);
@@ -162,32 +169,54 @@ export class SqliteStore implements AggregateStore, Journal {
   }
 
   loadWindow = (widthMs: number, startMs: number, series: number, into: WindowTable, at: number): boolean => {
-    const row = this.#sql.window.get(widthMs, startMs, series) as WindowColumns | undefined;
+    const row = this.#sql.window.get(widthMs, startMs, series) as WindowRow | undefined;
     if (row === undefined) return false;
-    setWindowColumns(into, at, row);
+    setWindowRow(into, at, row);
     return true;
   };
 
-  commit(shard: Shard, through: JournalPosition, tiers: readonly TierWindows[]): void {
+  counterSeries(): Iterable<number> {
+    return this.#sql.counters.all() as number[];
+  }
+
+  nextStart(widthMs: number, fromMs: number, toMs: number): number | undefined {
+    return nextStart(this.#sql, widthMs, fromMs, toMs);
+  }
+
+  readWindows(widthMs: number, startMs: number, first: number, last: number, into: WindowTable): void {
+    readWindows(this.#sql, widthMs, startMs, first, last, into);
+  }
+
+  commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void {
     this.#withoutSync(() => {
-      for (const windows of tiers) this.#writeWindows(windows);
+      for (const part of parts) this.#writeWindows(part);
       this.#sql.writePosition.run(shard, through);
     });
   }
 
+  storeRollUp(part: WindowPart): void {
+    this.#withoutSync(() => this.#writeWindows(part));
+  }
+
+  advanceRollUp(widthMs: number, rolledMs: number): void {
+    const tier = this.tiers.findIndex((each) => each.widthMs === widthMs);
+    this.#withoutSync(() => {
+      this.#sql.advanceRollUp.run(rolledMs, widthMs);
+    });
+    this.rolledMs[tier] = rolledMs;
+  }
+
   commitSessions(sessions: Iterable<Session>): void {
     this.#withoutSync(() => {
-      for (const { handles: _, ...session } of sessions) {
-        this.#sql.writeSession.run({ ...session, lastSeenAtMs: session.lastSeenAtMs ?? null });
-      }
+      for (const session of sessions) this.#sql.writeSession.run(sessionColumns(session));
     });
   }
 
   prune(nowMs: number, windowsMax: number): number {
     let deleted = 0;
-    for (const tier of this.tiers) {
+    for (const [t, tier] of this.tiers.entries()) {
       if (tier.retentionMs === undefined || deleted >= windowsMax) continue;
-      const before = keptFromMs(tier, nowMs);
+      const before = Math.min(keptFromMs(tier, nowMs), this.rolledMs[t + 1] ?? Number.POSITIVE_INFINITY);
       this.#withoutSync(() => {
         deleted += this.#sql.prune.run(tier.widthMs, before, windowsMax - deleted).changes;
       });
@@ -242,29 +271,16 @@ export class SqliteStore implements AggregateStore, Journal {
         reset: device.reset ? 1 : 0,
       });
     }
-    for (const { handles: _, ...session } of catalog.sessions) {
-      this.#sql.writeSession.run({ ...session, lastSeenAtMs: session.lastSeenAtMs ?? null });
-    }
+    for (const session of catalog.sessions) this.#sql.writeSession.run(sessionColumns(session));
     for (const series of catalog.series) this.#sql.writeSeries.run(series);
     for (const [session, handle, series] of catalog.handles) this.#sql.writeHandle.run(session, handle, series);
   }
 
-  #writeWindows({ widthMs, table }: TierWindows): void {
-    for (let i = 0; i < table.length; i += 1) {
-      if (table.counts[i] === 0) continue;
-      this.#sql.writeWindow.run(
-        widthMs,
-        table.starts[i],
-        table.series[i],
-        table.counts[i],
-        table.sums[i],
-        table.mins[i],
-        table.maxs[i],
-        table.firsts[i],
-        table.firstTimesMs[i],
-        table.lasts[i],
-        table.lastTimesMs[i],
-      );
+  #writeWindows({ widthMs, table, rows }: WindowPart): void {
+    const length = rows?.length ?? table.length;
+    for (let i = 0; i < length; i += 1) {
+      const at = rows === undefined ? i : rows[i];
+      if (table.counts[at] > 0) writeWindow(this.#sql, widthMs, table, at);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { Tier } from "../../../lib/aggregate/tiers.ts";
 import { plainWindows } from "../../aggregate/plain-windows.ts";
-import { commitSamples, deviceStep, readTiers, tiers } from "../steps.ts";
+import { asHistory, commitSamples, deviceStep, readTiers, tiers } from "../steps.ts";
 import type { Open } from "../store-contract.ts";
 
 export function retentionContract(open: Open): void {
@@ -15,6 +15,7 @@ export function retentionContract(open: Open): void {
 
   it("deletes what its tier no longer keeps in bounded steps, and nothing else", () => {
     const { store, reader } = open(keeping);
+    asHistory(store);
     store.append(undefined, deviceStep(1, "pump", [1]));
     commitSamples(store, samples, 0);
     const [tens, minutes, hours] = readTiers(reader);
@@ -31,6 +32,7 @@ export function retentionContract(open: Open): void {
 
   it("deletes no more than asked for when several tiers have old windows", () => {
     const { store, reader } = open(keeping);
+    asHistory(store);
     store.append(undefined, deviceStep(1, "pump", [1]));
     commitSamples(store, samples, 0);
     expect(store.prune(240_000, 7)).toBe(7);
@@ -40,6 +42,7 @@ export function retentionContract(open: Open): void {
 
   it("counts and merges samples of a window again that was deleted", () => {
     const { store, reader } = open(keeping);
+    asHistory(store);
     store.append(undefined, deviceStep(1, "pump", [1]));
     commitSamples(store, samples, 0);
     store.prune(1_000_000, 1_000);

@@ -9,7 +9,7 @@ import { makeDataDir, openStore } from "./data-dir.ts";
 describe("openForWriting", () => {
   it("makes the directory, and those above it", () => {
     const dir = join(makeDataDir(), "a", "b");
-    openForWriting(dir, "fsync").close();
+    openForWriting(dir, "fsync", defaultTiers).close();
     openForReading(dir).close();
   });
 
@@ -28,7 +28,7 @@ describe("openForWriting", () => {
   it("refuses a directory in the place of the database", () => {
     const dir = makeDataDir();
     mkdirSync(databaseFile(dir));
-    expect(() => openForWriting(dir, "fsync")).toThrow(`cannot open ${databaseFile(dir)}`);
+    expect(() => openForWriting(dir, "fsync", defaultTiers)).toThrow(`cannot open ${databaseFile(dir)}`);
   });
 });
 
@@ -45,7 +45,7 @@ describe("openForReading", () => {
 
   it("cannot write", () => {
     const dir = makeDataDir();
-    openForWriting(dir, "fsync").close();
+    openForWriting(dir, "fsync", defaultTiers).close();
     const db = openForReading(dir);
     onTestFinished(() => void db.close());
     expect(() => db.exec("CREATE TABLE t (a)")).toThrow("attempt to write a readonly database");

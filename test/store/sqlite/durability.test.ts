@@ -3,7 +3,7 @@ import { defaultTiers, type Tier } from "../../../lib/aggregate/tiers.ts";
 import { openForWriting } from "../../../lib/store/sqlite/database.ts";
 import { openSqliteStore, SqliteStore } from "../../../lib/store/sqlite/sqlite-store.ts";
 import type { Durability } from "../../../lib/store/store.ts";
-import { commitSamples, deviceStep, sampleSet, session, step } from "../steps.ts";
+import { asHistory, commitSamples, deviceStep, sampleSet, session, step } from "../steps.ts";
 import { makeDataDir } from "./data-dir.ts";
 
 const synchronous = { process: 1, fsync: 2 } as const satisfies Record<Durability, number>;
@@ -15,7 +15,7 @@ describe("the durability of a SQLite store", () => {
       const dir = makeDataDir();
       // better-sqlite3 lowers `synchronous` by itself where it finds WAL: open what is there already.
       for (const _ of ["new", "again"]) {
-        const db = openForWriting(dir, durability);
+        const db = openForWriting(dir, durability, defaultTiers);
         expect(db.pragma("journal_mode", { simple: true })).toBe("wal");
         expect(db.pragma("synchronous", { simple: true })).toBe(synchronous[durability]);
         db.close();
@@ -28,7 +28,7 @@ describe("the durability of a SQLite store", () => {
     it(`is what the database does, not what was asked for: ${durability}`, () => {
       const other = durability === "fsync" ? "process" : "fsync";
       const dataDir = makeDataDir();
-      const db = openForWriting(dataDir, durability);
+      const db = openForWriting(dataDir, durability, tiers);
       const store = new SqliteStore(db, { dataDir, tiers, durability: other }, { release: () => {} });
       onTestFinished(() => store.close());
       expect(store.durability).toBe(durability);
@@ -36,8 +36,8 @@ describe("the durability of a SQLite store", () => {
 
     it(`is the same for the next append, whatever was committed without it: ${durability}`, () => {
       const dataDir = makeDataDir();
-      const db = openForWriting(dataDir, durability);
-      const store = new SqliteStore(db, { dataDir, tiers, durability }, { release: () => {} });
+      const db = openForWriting(dataDir, durability, tiers);
+      const store = asHistory(new SqliteStore(db, { dataDir, tiers, durability }, { release: () => {} }));
       onTestFinished(() => store.close());
       const f = (what: string, run: () => void) => {
         run();

@@ -91,9 +91,10 @@ describe("the aggregates view", () => {
     const db = openForReading(dir);
     onTestFinished(() => void db.close());
     const pump = { device: "pump", metric: "m0", kind: "gauge", unit: "1" };
-    const values = { count: 3, sum: 10.5, mean: 3.5, min: 1.5, max: 6, first: 3, last: 6 };
+    const gauge = { increase: null, increase_approximate: 0 };
+    const values = { count: 3, sum: 10.5, mean: 3.5, variance: 3.5, min: 1.5, max: 6, first: 3, last: 6, ...gauge };
     const before1970 = { device: "pump", metric: "bytes", kind: "counter", unit: "By" };
-    const single = { count: 1, sum: -2, mean: -2, min: -2, max: -2, first: -2, last: -2 };
+    const single = { count: 1, sum: -2, mean: -2, variance: 0, min: -2, max: -2, first: -2, last: -2, ...gauge };
     expect(db.prepare("SELECT * FROM aggregates ORDER BY tier_seconds, window_start").all()).toEqual([
       { ...before1970, tier_seconds: 10, window_start: "1969-12-31T23:59:50Z", ...single },
       { ...pump, tier_seconds: 10, window_start: "2026-01-31T12:00:10Z", ...values },

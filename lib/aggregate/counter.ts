@@ -1,0 +1,83 @@
+import { saturate } from "./saturate.ts";
+import type { WindowTable } from "./window-table.ts";
+
+/**
+ * Counters only grow, and begin again at zero when their device does: a value below the one before it is a reset, and
+ * counts whole. The increase of a span is last - first + its reset offset: the sum of the values from which the counter
+ * fell.
+ *
+ * Spans that follow each other merge exactly. Those that overlap (late samples) do too while no sample shows a reset:
+ * then the counter grew all the way, and the increase is last - first. Where a reset lies in an overlap, a summary
+ * cannot tell which samples came before it: the larger of the two increases stands, marked approximate.
+ */
+
+/** The increase of window `at` between its first sample and its last. NaN for a gauge. */
+export function increaseOf(table: WindowTable, at: number): number {
+  return table.lasts[at] - table.firsts[at] + table.resetOffsets[at];
+}
+
+/** The increase from one value to the next. */
+export function counterStep(before: number, after: number): number {
+  return after >= before ? after - before : after;
+}
+
+/** Merges reset offset and mark of window `index` into window `at`, before any other column is merged. */
+export function mergeCounter(to: WindowTable, at: number, from: WindowTable, index: number): void {
+  const offset = from.resetOffsets[index];
+  if (to.counts[at] === 0) {
+    to.resetOffsets[at] = offset;
+    to.approximates[at] = from.approximates[index];
+    return;
+  }
+  const offsetBefore = to.resetOffsets[at];
+  // Gauges, the usual case: NaN is not equal to itself.
+  if (Number.isNaN(offset) || Number.isNaN(offsetBefore)) return;
+  to.approximates[at] |= from.approximates[index];
+  if (follows(from, index, to, at)) {
+    to.resetOffsets[at] = saturate(offsetBefore + offset + fallBetween(to.lasts[at], from.firsts[index]));
+  } else if (follows(to, at, from, index)) {
+    to.resetOffsets[at] = saturate(offsetBefore + offset + fallBetween(from.lasts[index], to.firsts[at]));
+  } else if (offsetBefore !== 0 || offset !== 0 || !growsAllAlong(to, at, from, index)) {
+    const increase = Math.max(increaseOf(to, at), increaseOf(from, index));
+    to.resetOffsets[at] = Math.max(0, increase - (mergedLast(to, at, from, index) - mergedFirst(to, at, from, index)));
+    to.approximates[at] = 1;
+  }
+}
+
+/** What a fall to `after` takes from a counter that stood at `before`; 0 when it did not fall. */
+export function fallBetween(before: number, after: number): number {
+  return after < before ? before : 0;
+}
+
+/** Whether every sample of window `b` may be placed after every sample of window `a`. */
+function follows(b: WindowTable, bAt: number, a: WindowTable, aAt: number): boolean {
+  const endMs = a.lastTimesMs[aAt];
+  const startMs = b.firstTimesMs[bAt];
+  return startMs > endMs || (startMs === endMs && b.firsts[bAt] >= a.lasts[aAt]);
+}
+
+/** Whether the ends of two spans without a reset can lie on one line that never falls. */
+function growsAllAlong(a: WindowTable, aAt: number, b: WindowTable, bAt: number): boolean {
+  const ends: [timeMs: number, value: number][] = [
+    [a.firstTimesMs[aAt], a.firsts[aAt]],
+    [a.lastTimesMs[aAt], a.lasts[aAt]],
+    [b.firstTimesMs[bAt], b.firsts[bAt]],
+    [b.lastTimesMs[bAt], b.lasts[bAt]],
+  ];
+  ends.sort((x, y) => x[0] - y[0] || x[1] - y[1]);
+  return ends.every(([, value], i) => i === 0 || value >= (ends[i - 1]?.[1] ?? value));
+}
+
+function mergedFirst(a: WindowTable, aAt: number, b: WindowTable, bAt: number): number {
+  const aMs = a.firstTimesMs[aAt];
+  const bMs = b.firstTimesMs[bAt];
+  if (aMs === bMs) return Math.min(a.firsts[aAt], b.firsts[bAt]);
+  return aMs < bMs ? a.firsts[aAt] : b.firsts[bAt];
+}
+
+function mergedLast(a: WindowTable, aAt: number, b: WindowTable, bAt: number): number {
+  const aMs = a.lastTimesMs[aAt];
+  const bMs = b.lastTimesMs[bAt];
+  if (aMs === bMs) return Math.max(a.lasts[aAt], b.lasts[bAt]);
+  return aMs > bMs ? a.lasts[aAt] : b.lasts[bAt];
+}

@@ -1,0 +1,244 @@
+import { type Shard, shardOf } from "./shard.ts";
+import { TierWindows, type WindowSet } from "./window-set.ts";
+import { appendWindow, createWindowTable, mergeWindow, setWindow, type WindowTable } from "./window-table.ts";
+
+/** Windows of one tier of a shard. */
+export class HeldTier extends TierWindows {
+  /** By window: journal position of the first group that is not stored in it; 0 when it is stored. */
+  sinces = new Float64Array(8);
+  /** By window: when that group came, in milliseconds of the caller's clock. */
+  sincesMs = new Float64Array(8);
+
+  constructor(widthMs: number) {
+    super(widthMs, 8);
+  }
+
+  override indexOf(series: number, startMs: number): number {
+    const at = super.indexOf(series, startMs);
+    if (at === this.sinces.length) {
+      const grown = () => new Float64Array(at * 2);
+      const [sinces, sincesMs] = [grown(), grown()];
+      sinces.set(this.sinces);
+      sincesMs.set(this.sincesMs);
+      this.sinces = sinces;
+      this.sincesMs = sincesMs;
+    }
+    return at;
+  }
+
+  override remove(at: number): void {
+    super.remove(at);
+    this.sinces[at] = this.sinces[this.table.length];
+    this.sincesMs[at] = this.sincesMs[this.table.length];
+  }
+}
+
+/** The windows of one shard. */
+export interface HeldShard {
+  readonly shard: Shard;
+  /** One entry per tier, finest first: whole values, what is stored and what came since, together. */
+  tiers: readonly HeldTier[];
+  /** No group before this journal position is missing in any of its stored windows; infinity when none is missing. */
+  since: number;
+  /** When something of it should be stored, in milliseconds of the caller's clock. */
+  dueMs: number;
+}
+
+/** Some windows of a tier. */
+export interface WindowPart {
+  readonly widthMs: number;
+  readonly table: WindowTable;
+  /** Their indexes in the table. Undefined: all. */
+  readonly rows?: readonly number[];
+}
+
+/** Windows of a shard to store together. */
+export interface Due {
+  readonly parts: readonly WindowPart[];
+  /** The first group that will still be missing then, as in `HeldShard.since`. */
+  readonly since: number;
+  /** Whether more may be due. */
+  readonly more: boolean;
+}
+
+/** Which windows of a tier a group changes: those with `fromMs` <= start < `toMs`. */
+export interface TierBounds {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Reads the stored values of a window into entry `at` of a table. @returns false when there are none */
+export type LoadWindow = (widthMs: number, startMs: number, series: number, into: WindowTable, at: number) => boolean;
+
+/**
+ * The windows that the writer has in memory, with their whole values: those that journalled groups have changed and that
+ * are not stored yet, and those of the finest tier that are still open. What is stored of a window is read when it is
+ * first touched, so that a flush only writes, and a live update is complete.
+ */
+export class HeldWindows {
+  readonly #load: LoadWindow;
+  readonly #shards = new Map<Shard, HeldShard>();
+  readonly #loaded = createWindowTable(1);
+  #length = 0;
+
+  constructor(load: LoadWindow) {
+    this.#load = load;
+    appendWindow(this.#loaded, 0, 0);
+  }
+
+  /** Windows in memory. */
+  get length(): number {
+    return this.#length;
+  }
+
+  get shards(): Iterable<HeldShard> {
+    return this.#shards.values();
+  }
+
+  get(shard: Shard): HeldShard | undefined {
+    return this.#shards.get(shard);
+  }
+
+  /** The tier (by its index) that holds a window of a series, and where. */
+  find(tier: number, series: number, startMs: number): { table: WindowTable; at: number } | undefined {
+    const windows = this.#shards.get(shardOf(series))?.tiers[tier];
+    const at = windows?.find(series, startMs);
+    return windows === undefined || at === undefined ? undefined : { table: windows.table, at };
+  }
+
+  /**
+   * Merges the windows of a group, but for those that show it already.
+   * @param dueMs when what it changes should be stored
+   * @param bounds per tier
+   * @param takes whether a shard's windows are to be merged; others are left out
+   */
+  absorb(
+    group: WindowSet,
+    position: number,
+    nowMs: number,
+    dueMs: number,
+    bounds: readonly TierBounds[],
+    takes: (shard: Shard) => boolean = () => true,
+  ): void {
+    for (const [t, { table }] of group.tiers.entries()) {
+      const { fromMs, toMs } = bounds[t];
+      for (let i = 0; i < table.length; i += 1) {
+        const startMs = table.starts[i];
+        if (startMs < fromMs || startMs >= toMs || table.counts[i] === 0) continue;
+        const shard = shardOf(table.series[i]);
+        if (!takes(shard)) continue;
+        const held = this.#shard(shard, dueMs, group.tiers);
+        const tier = held.tiers[t];
+        const at = this.#open(tier, table.series[i], startMs);
+        if (position <= tier.table.revisions[at]) continue;
+        mergeWindow(tier.table, at, table, i);
+        tier.table.revisions[at] = position;
+        if (tier.sinces[at] === 0) {
+          tier.sinces[at] = position;
+          tier.sincesMs[at] = nowMs;
+          held.since = Math.min(held.since, position);
+        }
+      }
+    }
+  }
+
+  /**
+   * Windows of a shard that should be stored.
+   * @param isDue of those that are not stored as they are
+   * @param max windows in one transaction
+   */
+  due(held: HeldShard, isDue: (tier: HeldTier, at: number) => boolean, max: number): Due {
+    const parts: WindowPart[] = [];
+    let since = Number.POSITIVE_INFINITY;
+    let left = max;
+    for (const tier of held.tiers) {
+      const rows: number[] = [];
+      if (left > 0) parts.push({ widthMs: tier.widthMs, table: tier.table, rows });
+      for (let at = 0; at < tier.table.length; at += 1) {
+        if (tier.sinces[at] === 0) continue;
+        if (!isDue(tier, at)) since = Math.min(since, tier.sinces[at]);
+        // To look through all the others for each transaction would take longer than to store them.
+        else if (left === 0) return { parts, since: held.since, more: true };
+        else {
+          rows.push(at);
+          left -= 1;
+        }
+      }
+    }
+    return { parts: parts.filter(({ rows = [] }) => rows.length > 0), since, more: false };
+  }
+
+  /** What was due of a shard is stored. Lets go of it, but for windows of the finest tier that end after `openMs`. */
+  stored(held: HeldShard, { parts, since }: Due, openMs: number): void {
+    for (const { widthMs, rows = [] } of parts) {
+      const t = held.tiers.findIndex((tier) => tier.widthMs === widthMs);
+      // From the last one on: whatever takes the place of a window that goes comes from behind it.
+      for (const at of rows.toReversed()) {
+        held.tiers[t].sinces[at] = 0;
+        this.#letGo(held, t, at, openMs);
+      }
+    }
+    held.since = since;
+  }
+
+  /** Lets go of the stored windows of a shard, but for those of the finest tier that end after `openMs`. */
+  release(held: HeldShard, openMs: number): void {
+    for (const [t, { table, sinces }] of held.tiers.entries()) {
+      for (let at = table.length - 1; at >= 0; at -= 1) if (sinces[at] === 0) this.#letGo(held, t, at, openMs);
+    }
+    if (held.tiers.every(({ table }) => table.length === 0)) this.#shards.delete(held.shard);
+    else held.tiers = held.tiers.map(compact);
+  }
+
+  #letGo(held: HeldShard, t: number, at: number, openMs: number): void {
+    const tier = held.tiers[t];
+    if (t === 0 && tier.table.starts[at] + tier.widthMs > openMs) return;
+    tier.remove(at);
+    this.#length -= 1;
+  }
+
+  #shard(shard: Shard, dueMs: number, tiers: readonly TierWindows[]): HeldShard {
+    let held = this.#shards.get(shard);
+    if (held === undefined) {
+      held = {
+        shard,
+        tiers: tiers.map(({ widthMs }) => new HeldTier(widthMs)),
+        since: Number.POSITIVE_INFINITY,
+        dueMs,
+      };
+      this.#shards.set(shard, held);
+    }
+    if (dueMs < held.dueMs) held.dueMs = dueMs;
+    return held;
+  }
+
+  /** The index of a window; one that is new here begins with what is stored. */
+  #open(tier: HeldTier, series: number, startMs: number): number {
+    const { table } = tier;
+    const before = table.length;
+    const at = tier.indexOf(series, startMs);
+    if (table.length === before) return at;
+    this.#length += 1;
+    tier.sinces[at] = 0;
+    if (this.#load(tier.widthMs, startMs, series, this.#loaded, 0)) {
+      this.#loaded.series[0] = series;
+      this.#loaded.starts[0] = startMs;
+      setWindow(table, at, this.#loaded, 0);
+    }
+    return at;
+  }
+}
+
+/** Gives back the memory of windows that are gone. */
+function compact(tier: HeldTier): HeldTier {
+  const { table, widthMs } = tier;
+  if (table.length * 4 >= table.series.length) return tier;
+  const compacted = new HeldTier(widthMs);
+  for (let i = 0; i < table.length; i += 1) {
+    const at = compacted.indexOf(table.series[i], table.starts[i]);
+    setWindow(compacted.table, at, table, i);
+    compacted.sinces[at] = tier.sinces[i];
+    compacted.sincesMs[at] = tier.sincesMs[i];
+  }
+  return compacted;
+}

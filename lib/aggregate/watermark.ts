@@ -1,0 +1,40 @@
+/** When a device was last heard, and how far its samples have come. */
+export interface DeviceProgress {
+  /** Server's time of its latest batch; undefined: never. */
+  readonly lastSeenAtMs: number | undefined;
+  /** The latest time of its samples, but never later than their receipt; undefined: it has had none. */
+  readonly latestEventMs: number | undefined;
+}
+
+/**
+ * No sample before this time is expected of a device any more: its latest sample less the lateness that is allowed. While
+ * the device has been silent for longer than that, the server's clock stands in for it.
+ * @returns milliseconds since 1970-01-01T00:00:00Z; -infinity for a device without samples
+ */
+export function watermarkOf(
+  { lastSeenAtMs, latestEventMs }: DeviceProgress,
+  nowMs: number,
+  latenessMs: number,
+): number {
+  if (latestEventMs === undefined) return Number.NEGATIVE_INFINITY;
+  const silent = lastSeenAtMs !== undefined && nowMs - lastSeenAtMs > latenessMs;
+  return (silent ? Math.max(nowMs, latestEventMs) : latestEventMs) - latenessMs;
+}
+
+/** The latest event of a device after samples up to `latestMs` (-infinity: none) came in at `nowMs`. */
+export function latestEventAfter({ latestEventMs }: DeviceProgress, latestMs: number, nowMs: number) {
+  if (latestMs === Number.NEGATIVE_INFINITY) return latestEventMs;
+  return Math.max(latestEventMs ?? Number.NEGATIVE_INFINITY, Math.min(latestMs, nowMs));
+}
+
+/** More samples are expected; none are; or some came all the same, after it had been final. */
+export type WindowState = "provisional" | "final" | "corrected";
+
+/**
+ * @param changedMs the highest watermark under which a sample of the window came
+ * @param watermarkMs of its device, now
+ */
+export function windowState(endMs: number, changedMs: number, watermarkMs: number): WindowState {
+  if (changedMs >= endMs) return "corrected";
+  return watermarkMs >= endMs ? "final" : "provisional";
+}
