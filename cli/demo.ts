@@ -112,7 +112,10 @@ export class Demo {
     const deviceIds = ["1", "2"].map((i) => idPrefix + i.padStart(4, "0"));
     const snapshotFrom = timestampFromMs(systemClock.nowMs());
     try {
-      for await (const { event } of query.subscribe({ selector: { deviceIds }, snapshotFrom }, { signal })) {
+      for await (const { event } of query.subscribe(
+        { selector: { deviceIds }, snapshotFrom, quantiles: [0.99] },
+        { signal },
+      )) {
         if (event.case !== "snapshot" && event.case !== "changes") continue;
         for (const window of frames.read(event.value)) this.#view.add(window);
       }

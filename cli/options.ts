@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "@commander-js/extra-typings";
-import { type Tier, tierName } from "../lib/aggregate/tiers.ts";
 import { parseDuration } from "../lib/base/duration.ts";
 import { errorMessage, invalidField } from "../lib/base/errors.ts";
 import { metricsPerDeviceMax } from "../lib/base/limits.ts";
@@ -62,23 +61,6 @@ export function duration(flag: string) {
 /** A flag that can be given more than once. */
 export function list(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
-}
-
-/** `10s=2d,1m=30d`: how long each tier keeps its windows. */
-export function retention(flag: string, tiers: readonly Tier[]) {
-  return (text: string): readonly Tier[] => {
-    const kept = new Map<string, number>();
-    for (const part of text.split(",")) {
-      const [name, keep, ...rest] = part.split("=");
-      const known = tiers.some((tier) => tierName(tier) === name);
-      if (!known || keep === undefined || rest.length > 0 || kept.has(name)) {
-        const names = tiers.map(tierName).join(", ");
-        throw invalidField(flag, `has ${JSON.stringify(part)}`, `write TIER=DURATION once per tier (${names})`);
-      }
-      kept.set(name, parseDuration(keep, flag));
-    }
-    return tiers.map((tier) => ({ ...tier, retentionMs: kept.get(tierName(tier)) }));
-  };
 }
 
 /**

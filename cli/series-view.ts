@@ -23,11 +23,12 @@ export class SeriesView {
       (a, b) => a.deviceId.localeCompare(b.deviceId) || a.metric.localeCompare(b.metric),
     );
     const rows = windows.slice(0, rowsMax).map((window) => {
-      const { deviceId, metric, startMs, count, sum, min, max, last } = window;
-      return [deviceId, metric, formatTime(startMs).slice(11), count, sum / count, min, max, last];
+      const { deviceId, metric, startMs, state = "", count, sum, min, max, last, quantiles } = window;
+      const p99 = quantiles.at(-1) ?? "";
+      return [deviceId, metric, formatTime(startMs).slice(11), state, count, sum / count, min, max, p99, last];
     });
     const [head, ...body] = formatTable([
-      ["device", "metric", "window", "count", "mean", "min", "max", "last"],
+      ["device", "metric", "window", "state", "count", "mean", "min", "max", "p99", "last"],
       ...rows,
     ]);
     const more = windows.length - rows.length;

@@ -77,7 +77,7 @@ export class TidemarkServer {
     rpc.add(
       QueryService,
       "messages",
-      queryHandlers({ reader, feed, subscriptions, tiers, clock, barrier, ending: ending.signal }),
+      queryHandlers({ reader, feed, subscriptions, tiers, clock, latenessMs, barrier, ending: ending.signal }),
     );
     rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, clock }));
     const { recoveredGroups, durability: found } = writer.ready;

@@ -3,13 +3,22 @@ import { formatTime } from "../lib/base/time.ts";
 import type { Window } from "../lib/wire/window-frame.ts";
 import { formatTable } from "./terminal.ts";
 
-/** A window as the command line shows it; the keys are those of ndjson and CSV. */
-export function windowRow(window: Window) {
+/** What a cell shows; null where a window has no such value. */
+export type Cell = string | number | null;
+
+/** A window as the command line shows it: a value per column, by the names of ndjson and CSV. */
+export type WindowRow = Readonly<Record<string, Cell>>;
+
+/** @param quantiles those that were asked for */
+export function windowRow(window: Window, quantiles: readonly number[] = []): WindowRow {
+  const isCounter = window.metricKind === "counter";
+  const isGroup = Object.keys(window.group).length > 0;
   return {
-    device: window.deviceId,
+    ...(isGroup ? window.group : { device: window.deviceId }),
     metric: window.metric,
     tier: tierName({ widthMs: window.tierMs }),
     windowStart: formatTime(window.startMs),
+    state: window.state ?? null,
     count: window.count,
     sum: window.sum,
     min: window.min,
@@ -17,32 +26,30 @@ export function windowRow(window: Window) {
     first: window.first,
     last: window.last,
     mean: window.sum / window.count,
+    stddev: window.deviation,
+    ...Object.fromEntries(quantiles.map((quantile, i) => [quantileName(quantile), window.quantiles[i] ?? null])),
+    increase: isCounter ? window.increase : null,
+    ratePerSecond: isCounter ? rateOf(window) : null,
+    approximate: isCounter && window.increaseApproximate ? "yes" : null,
   };
 }
 
-export type WindowRow = ReturnType<typeof windowRow>;
+/** `p50`, `p99.9`. */
+export function quantileName(quantile: number): string {
+  return `p${Number((quantile * 100).toFixed(6))}`;
+}
+
+function rateOf({ increase, increaseDurationMs }: Window): Cell {
+  return increaseDurationMs > 0 ? (increase * 1_000) / increaseDurationMs : null;
+}
 
 export const rowFormats = ["table", "ndjson", "csv"] as const;
 export type RowFormat = (typeof rowFormats)[number];
 
-const columns = [
-  "device",
-  "metric",
-  "tier",
-  "windowStart",
-  "count",
-  "sum",
-  "min",
-  "max",
-  "first",
-  "last",
-  "mean",
-] as const satisfies readonly (keyof WindowRow)[];
-
 /** Rows of a table that are held back to find the widths of its columns; later ones may stand out. */
 const tableRowsHeld = 500;
 
-/** Turns rows into lines as they come. */
+/** Turns rows into lines as they come. All rows of an answer have the same columns. */
 export class RowFormatter {
   readonly #format: RowFormat;
   #held: WindowRow[] = [];
@@ -55,9 +62,9 @@ export class RowFormatter {
   *add(row: WindowRow): Generator<string> {
     if (this.#format === "ndjson") yield JSON.stringify(row);
     else if (this.#format === "csv") {
-      if (!this.#headed) yield columns.join(",");
+      if (!this.#headed) yield Object.keys(row).map(csvCell).join(",");
       this.#headed = true;
-      yield columns.map((column) => csvCell(row[column])).join(",");
+      yield Object.values(row).map(csvCell).join(",");
     } else {
       this.#held.push(row);
       if (this.#held.length === tableRowsHeld) yield* this.end();
@@ -67,16 +74,19 @@ export class RowFormatter {
   /** What was held back. */
   *end(): Generator<string> {
     if (this.#format !== "table") return;
-    const cells = this.#held.map((row) => columns.map((column) => row[column]));
+    const [first, ...others] = this.#held;
+    if (first === undefined) return;
+    const rows = [first, ...others];
     this.#held = [];
-    if (cells.length === 0) return;
-    const lines = formatTable([columns, ...cells]);
+    // A column in which nobody has a value would only take room.
+    const columns = Object.keys(first).filter((name) => rows.some((row) => row[name] !== null));
+    const lines = formatTable([columns, ...rows.map((row) => columns.map((name) => row[name] ?? ""))]);
     yield* this.#headed ? lines.slice(1) : lines;
     this.#headed = true;
   }
 }
 
-function csvCell(value: string | number): string {
-  const text = String(value);
+function csvCell(value: Cell): string {
+  const text = String(value ?? "");
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

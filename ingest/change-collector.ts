@@ -1,10 +1,20 @@
 import { type Tier, windowStart } from "../lib/aggregate/tiers.ts";
+import { setState, watermarkOf, windowStates } from "../lib/aggregate/watermark.ts";
 import { TierWindows } from "../lib/aggregate/window-set.ts";
-import { mergeWindow, setWindow, type WindowTable } from "../lib/aggregate/window-table.ts";
+import {
+  appendWindow,
+  createWindowTable,
+  mergeWindow,
+  setWindow,
+  type WindowTable,
+} from "../lib/aggregate/window-table.ts";
+import type { Clock } from "../lib/base/clock.ts";
 import { type LiveFilter, matches } from "../lib/store/live-feed.ts";
 import type { Revision, SeriesRow, WindowChanges } from "../lib/store/store.ts";
 import type { Group } from "./admission.ts";
 import type { DeviceState } from "./sessions.ts";
+
+const provisionalState = windowStates.indexOf("provisional") + 1;
 
 /** Where the whole values of windows are: `Flusher`. */
 export interface WholeWindows {
@@ -14,22 +24,34 @@ export interface WholeWindows {
   readWindow(tier: number, series: number, startMs: number, into: WindowTable, at: number): boolean;
 }
 
-/** Picks the windows that some subscriber wants out of what was stored, and keeps the latest of each. */
+/**
+ * Picks the windows that some subscriber wants out of what was stored, and keeps the latest of each. Those that were
+ * handed on before they were final are handed on again when they are.
+ */
 export class ChangeCollector {
   readonly #whole: WholeWindows;
+  readonly #clock: Clock;
+  readonly #latenessMs: number;
   #filters: readonly LiveFilter[] = [];
   /** By tier. */
   #pending = new Map<number, TierWindows>();
   /** By tier above the finest: the wanted windows that are not rolled up, whole, so that groups are merged into them. */
   #open = new Map<number, TierWindows>();
+  /** By tier: what was handed on and is not final. */
+  #provisional = new Map<number, TierWindows>();
+  /** Devices of the series that were handed on. */
+  #devices = new Map<number, DeviceState>();
   #series = new Map<number, SeriesRow>();
   #revision: Revision = 0;
   readonly #told = new Set<number>();
   /** The wanted series of a device, until the filters or the device's metrics change. */
   #wanted = new WeakMap<DeviceState, { metrics: number; rows: readonly SeriesRow[] }>();
 
-  constructor(whole: WholeWindows) {
+  /** @param latenessMs how late a sample may be before its window counts as final */
+  constructor(whole: WholeWindows, clock: Clock, latenessMs: number) {
     this.#whole = whole;
+    this.#clock = clock;
+    this.#latenessMs = latenessMs;
   }
 
   get interested(): boolean {
@@ -41,6 +63,8 @@ export class ChangeCollector {
     this.#filters = filters;
     this.#wanted = new WeakMap();
     this.#open.clear();
+    this.#provisional.clear();
+    this.#devices.clear();
     if (filters.length === 0) this.#pending.clear();
   }
 
@@ -49,7 +73,10 @@ export class ChangeCollector {
     this.#revision = revision;
     const wanted = new Map<number, SeriesRow>();
     for (const state of group.devices) {
-      for (const row of this.#wantedOf(state)) wanted.set(row.id, row);
+      for (const row of this.#wantedOf(state)) {
+        wanted.set(row.id, row);
+        this.#devices.set(row.id, state);
+      }
     }
     if (wanted.size === 0) return;
     const widthsMs = new Set(this.#filters.map((filter) => filter.widthMs));
@@ -99,6 +126,8 @@ export class ChangeCollector {
 
   /** What was gathered, per tier. It is the caller's, and gathering begins anew. */
   take(): WindowChanges[] {
+    for (const t of this.#whole.tiers.keys()) this.#addFinal(t);
+    for (const [t, windows] of this.#pending) this.#derive(t, windows);
     const series = [...this.#series.values()];
     for (const row of series) this.#told.add(row.id);
     const changes = [...this.#pending.values()].map(({ widthMs, table }, i) => ({
@@ -111,6 +140,47 @@ export class ChangeCollector {
     this.#pending = new Map();
     this.#forgetRolledUp();
     return changes;
+  }
+
+  /** What was handed on as provisional, and has become final without a further sample. */
+  #addFinal(t: number): void {
+    const provisional = this.#provisional.get(t);
+    if (provisional === undefined) return;
+    const { table, widthMs } = provisional;
+    for (let i = table.length - 1; i >= 0; i -= 1) {
+      if (this.#watermarkOf(table.series[i]) < table.starts[i] + widthMs) continue;
+      const pending = tierOf(this.#pending, t, this.#whole.tiers);
+      const isNew = pending.find(table.series[i], table.starts[i]) === undefined;
+      if (isNew) setWindow(pending.table, pending.indexOf(table.series[i], table.starts[i]), table, i);
+      provisional.remove(i);
+    }
+  }
+
+  #derive(t: number, { table, widthMs }: TierWindows): void {
+    const provisional = tierOf(this.#provisional, t, this.#whole.tiers);
+    for (let i = 0; i < table.length; i += 1) {
+      const series = table.series[i];
+      setState(table, i, widthMs, this.#watermarkOf(series));
+      if (!Number.isNaN(table.resetOffsets[i])) this.#readBefore(t, table, i, widthMs);
+      if (table.states[i] !== provisionalState) continue;
+      setWindow(provisional.table, provisional.indexOf(series, table.starts[i]), table, i);
+    }
+  }
+
+  /** The last sample of a counter in the window just before. */
+  #readBefore(t: number, table: WindowTable, i: number, widthMs: number): void {
+    const before = createWindowTable(1);
+    appendWindow(before, 0, 0);
+    if (!this.#whole.readWindow(t, table.series[i], table.starts[i] - widthMs, before, 0)) return;
+    table.valuesBefore[i] = before.lasts[0];
+    table.timesBeforeMs[i] = before.lastTimesMs[0];
+  }
+
+  #watermarkOf(series: number): number {
+    const state = this.#devices.get(series);
+    return state === undefined
+      ? Number.NEGATIVE_INFINITY
+      : watermarkOf(state.session, this.#clock.nowMs(), this.#latenessMs);
   }
 
   #forgetRolledUp(): void {
@@ -128,9 +198,9 @@ export class ChangeCollector {
     const cached = this.#wanted.get(state);
     const metrics = state.seriesByName.size;
     if (cached?.metrics === metrics) return cached.rows;
-    const { deviceId } = state.device;
+    const { deviceId, labels } = state.device;
     const rows = [...state.seriesByName.values()]
-      .map((series) => ({ ...series, deviceId }))
+      .map((series) => ({ ...series, deviceId, labels }))
       .filter((row) => this.#filters.some(({ selector }) => matches(selector, row)));
     this.#wanted.set(state, { metrics, rows });
     return rows;

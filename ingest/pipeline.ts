@@ -1,10 +1,12 @@
 import {
   auditTime,
   catchError,
+  EMPTY,
   filter,
   type MonoTypeOperatorFunction,
   map,
   mergeMap,
+  mergeWith,
   type Observable,
   type OperatorFunction,
   pipe,
@@ -46,6 +48,8 @@ export interface Stages {
   readonly admission: Admission;
   readonly flusher: Flusher;
   readonly collector: ChangeCollector;
+  /** When to look for windows that have become final though no sample came. */
+  readonly ticks?: Observable<unknown>;
 }
 
 /**
@@ -64,7 +68,7 @@ export function ingestPipeline(
   stages: Stages,
   scheduler?: SchedulerLike,
 ): Pipeline {
-  const { clock, admission, flusher, collector } = stages;
+  const { clock, admission, flusher, collector, ticks = EMPTY } = stages;
   const outcomes = slabs.pipe(
     map((group) => admission.admit(group, clock.nowMs())),
     append(stages),
@@ -75,7 +79,7 @@ export function ingestPipeline(
     tap(({ group, position }) => position !== undefined && flusher.absorb(group, position)),
     stopFlushing(flusher),
   );
-  return { outcomes, changes: absorbed.pipe(conflate(collector, scheduler)) };
+  return { outcomes, changes: absorbed.pipe(conflate(collector, ticks, scheduler)) };
 }
 
 /**
@@ -112,10 +116,15 @@ function append({ journal, admission, flusher, clock }: Stages): OperatorFunctio
 }
 
 /** Gathers what the groups of an interval changed, the latest values only. */
-function conflate(collector: ChangeCollector, scheduler?: SchedulerLike): OperatorFunction<Outcome, WindowChanges> {
+function conflate(
+  collector: ChangeCollector,
+  ticks: Observable<unknown>,
+  scheduler?: SchedulerLike,
+): OperatorFunction<Outcome, WindowChanges> {
   return pipe(
     filter(({ position }) => position !== undefined && collector.interested),
     tap(({ group, position = 0 }) => collector.add(group, position)),
+    mergeWith(ticks.pipe(filter(() => collector.interested))),
     auditTime(publishIntervalMs, scheduler),
     mergeMap(() => collector.take(), 1),
   );

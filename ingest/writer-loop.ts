@@ -1,5 +1,5 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { Subject } from "rxjs";
+import { interval, last, Subject, takeUntil } from "rxjs";
 import { shardOf } from "../lib/aggregate/shard.ts";
 import { systemClock } from "../lib/base/clock.ts";
 import type { ThreadCall } from "../lib/base/thread-calls.ts";
@@ -19,6 +19,8 @@ const pruneWindows = 1_000;
 const pruneIntervalMs = 1_000;
 const pruneAgainMs = 20;
 const flushCheckMs = 50;
+/** A window that has become final without a sample is told about this long afterwards. */
+const finalCheckMs = 1_000;
 
 /** Feeds the pipeline from the port, does what is due between groups, and answers requests. */
 export class WriterLoop {
@@ -43,7 +45,7 @@ export class WriterLoop {
     this.#sessions = new Sessions(store);
     this.#admission = new Admission(store, this.#sessions, latenessMs);
     this.#flusher = new Flusher(store, this.#sessions, systemClock, latenessMs);
-    this.#collector = new ChangeCollector(this.#flusher);
+    this.#collector = new ChangeCollector(this.#flusher, systemClock, latenessMs);
     this.#calls = {
       setFilters: (filters) => this.#collector.setFilters(filters),
       barrier: (selector, sessions) => this.#barrier(selector, sessions),
@@ -57,6 +59,7 @@ export class WriterLoop {
       admission: this.#admission,
       flusher: this.#flusher,
       collector: this.#collector,
+      ticks: interval(finalCheckMs).pipe(takeUntil(this.#slabs.pipe(last(undefined, [])))),
     });
     pipeline.outcomes.subscribe(({ settlements, stored }) => {
       if (stored) this.#groups += 1;

@@ -1,6 +1,7 @@
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import type { ThreadCall } from "../lib/base/thread-calls.ts";
-import type { DeviceRow, RangePage, RangeRequest, Selector, SeriesPosition, SeriesRow } from "../lib/store/store.ts";
+import type { DeviceRow, Selector, SeriesPosition, SeriesRow } from "../lib/store/store.ts";
+import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
 
 /** What a reader thread is started with. */
 export interface ReaderOptions {
@@ -13,8 +14,8 @@ export interface ReaderCalls {
   devices(after: string, limit: number): DeviceRow[];
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[];
   unknownDevices(deviceIds: readonly string[]): string[];
-  openRange(range: number, request: RangeRequest): void;
-  nextPage(range: number, windowsMax: number): RangePage | undefined;
+  openRange(range: number, request: AnswerRequest): void;
+  nextPage(range: number, windowsMax: number): AnswerPage | undefined;
   closeRange(range: number): void;
 }
 

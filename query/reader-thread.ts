@@ -1,7 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { ThreadReply } from "../lib/base/thread-calls.ts";
 import { openSqliteReader } from "../lib/store/sqlite/sqlite-reader.ts";
-import type { RangeReader } from "../lib/store/store.ts";
+import { RangeAnswer } from "./range-answer.ts";
 import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts";
 
 /** A reader thread: answers one call at a time from its own read-only connection. Started by `Reader`. */
@@ -10,13 +10,13 @@ if (parentPort === null) throw new Error("this module is a worker thread");
 const port = parentPort;
 const { dataDir, tiers } = workerData as ReaderOptions;
 const reader = openSqliteReader(dataDir, tiers);
-const ranges = new Map<number, RangeReader>();
+const ranges = new Map<number, RangeAnswer>();
 
 const calls: ReaderCalls = {
   devices: (after, limit) => reader.devices(after, limit),
   series: (selector, after, limit) => reader.series(selector, after, limit),
   unknownDevices: (deviceIds) => reader.unknownDevices(deviceIds),
-  openRange: (range, request) => void ranges.set(range, reader.openRange(request)),
+  openRange: (range, request) => void ranges.set(range, new RangeAnswer(reader, request)),
   nextPage: (range, windowsMax) => ranges.get(range)?.next(windowsMax),
   closeRange: (range) => void ranges.delete(range),
 };

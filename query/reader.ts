@@ -5,7 +5,7 @@ import "better-sqlite3";
 import { frameWindowsMax } from "../lib/base/limits.ts";
 import { startThread } from "../lib/base/thread.ts";
 import { ThreadCalls, type ThreadReply } from "../lib/base/thread-calls.ts";
-import type { RangePage, RangeRequest } from "../lib/store/store.ts";
+import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
 import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts";
 
 /** Reads the store on a thread of its own, so that a heavy query never holds up an ack. */
@@ -27,7 +27,7 @@ export class Reader {
   }
 
   /** The pages of a range, each read when it is asked for. */
-  async *range(request: RangeRequest): AsyncGenerator<RangePage, void> {
+  async *range(request: AnswerRequest): AsyncGenerator<AnswerPage, void> {
     const range = this.#nextRange++;
     await this.call("openRange", range, request);
     try {

@@ -2,7 +2,16 @@ import { type Duration, durationMs, type Timestamp, timestampMs } from "@bufbuil
 import { type Tier, tierName } from "../lib/aggregate/tiers.ts";
 import { formatDuration } from "../lib/base/duration.ts";
 import { invalidField } from "../lib/base/errors.ts";
-import { pointsDefault, pointsMax, selectorNamesMax, timeMsMax, timeMsMin } from "../lib/base/limits.ts";
+import {
+  groupLabelsMax,
+  labelsMax,
+  pointsDefault,
+  pointsMax,
+  quantilesMax,
+  selectorNamesMax,
+  timeMsMax,
+  timeMsMin,
+} from "../lib/base/limits.ts";
 import { formatTime } from "../lib/base/time.ts";
 import type { Selector } from "../lib/store/store.ts";
 import type { SeriesSelector } from "../proto/gen/telemetry/v1/query_service_pb.js";
@@ -13,7 +22,36 @@ export function readSelector(selector: SeriesSelector | undefined): Selector {
   return {
     deviceIds: readNames("selector.device_ids", selector?.deviceIds),
     metricNames: readNames("selector.metric_names", selector?.metricNames),
+    labels: readLabels(selector?.labels ?? {}),
   };
+}
+
+function readLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> | undefined {
+  const names = Object.keys(labels);
+  if (names.length > labelsMax) {
+    throw invalidField("selector.labels", `has ${names.length} entries, the limit is ${labelsMax}`, "ask for fewer");
+  }
+  return names.length === 0 ? undefined : labels;
+}
+
+export function readQuantiles(quantiles: readonly number[]): readonly number[] {
+  if (quantiles.length > quantilesMax) {
+    throw invalidField("quantiles", `has ${quantiles.length} entries, the limit is ${quantilesMax}`, "ask for fewer");
+  }
+  const wrong = quantiles.find((quantile) => !(quantile >= 0 && quantile <= 1));
+  if (wrong !== undefined) throw invalidField("quantiles", `has ${wrong}`, "write numbers from 0 to 1");
+  return quantiles;
+}
+
+export function readGroupBy(names: readonly string[]): readonly string[] {
+  if (names.length > groupLabelsMax) {
+    throw invalidField("group_by", `has ${names.length} entries, the limit is ${groupLabelsMax}`, "group by fewer");
+  }
+  const wrong = names.find((name, i) => name === "" || names.indexOf(name) !== i);
+  if (wrong !== undefined) {
+    throw invalidField("group_by", `has ${JSON.stringify(wrong)}, empty or twice`, "name each label once");
+  }
+  return names;
 }
 
 function readNames(field: string, names: readonly string[] = []): readonly string[] | undefined {

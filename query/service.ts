@@ -15,7 +15,7 @@ import { waitFor } from "../lib/base/wait.ts";
 import type { Handlers } from "../lib/rpc/server.ts";
 import type { LiveFeed } from "../lib/store/live-feed.ts";
 import type { DeviceRow, Revision, Selector } from "../lib/store/store.ts";
-import { encodeFrame, encodeMetric } from "../lib/wire/window-frame.ts";
+import { encodeFrame, encodeMetric, quantilesOf } from "../lib/wire/window-frame.ts";
 import type {
   DeviceSchema,
   QueryService,
@@ -24,7 +24,7 @@ import type {
 } from "../proto/gen/telemetry/v1/query_service_pb.js";
 import { checkPageSize, decodePageToken, encodePageToken } from "./page-token.ts";
 import type { Reader } from "./reader.ts";
-import { autoTier, readRange, readSelector, readTier, readTime } from "./request.ts";
+import { autoTier, readGroupBy, readQuantiles, readRange, readSelector, readTier, readTime } from "./request.ts";
 import { PendingChanges } from "./subscription.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -35,6 +35,8 @@ export interface QueryOptions {
   /** Finest first. */
   readonly tiers: readonly Tier[];
   readonly clock: Clock;
+  /** How late a sample may be before its window counts as final. */
+  readonly latenessMs: number;
   /**
    * Resolves when the tables show everything acked so far: the windows of a selection (undefined: none), and how far
    * sessions have come (`sessions`).
@@ -45,7 +47,7 @@ export interface QueryOptions {
 }
 
 export function queryHandlers(options: QueryOptions): Handlers<typeof QueryService, "messages"> {
-  const { reader, tiers, barrier } = options;
+  const { reader, tiers, barrier, clock, latenessMs } = options;
   return {
     async listDevices({ pageSize, pageToken }) {
       const size = checkPageSize(pageSize);
@@ -79,14 +81,19 @@ export function queryHandlers(options: QueryOptions): Handlers<typeof QueryServi
     async *queryRange(request) {
       const selector = readSelector(request.selector);
       const range = readRange(request.from, request.to);
+      const quantiles = readQuantiles(request.quantiles);
+      const groupBy = readGroupBy(request.groupBy);
       const widthMs =
         request.tier === undefined ? autoTier(range, request.pointsMax, tiers) : readTier(request.tier, tiers);
       await checkDevicesKnown(reader, selector.deviceIds);
       const revision = await barrier(selector, false);
       let first = true;
-      for await (const { series, windows } of reader.range({ selector, widthMs, ...range })) {
+      const asked = { selector, widthMs, ...range, quantiles, groupBy, nowMs: clock.nowMs(), latenessMs };
+      for await (const { series, windows, quantileValues } of reader.range(asked)) {
         // The first frame tells tier and revision even when there is nothing else to tell.
-        if (first || windows.length > 0) yield { frame: encodeFrame(widthMs, revision, series, windows) };
+        if (first || windows.length > 0) {
+          yield { frame: encodeFrame(widthMs, revision, series, windows, quantileValues) };
+        }
         first = false;
       }
     },
@@ -114,11 +121,12 @@ type SubscribeResponse = MessageInitShape<typeof SubscribeResponseSchema>;
 async function* subscribe(
   request: SubscribeRequest,
   signal: AbortSignal,
-  { reader, feed, tiers, clock, barrier, subscriptions }: QueryOptions,
+  { reader, feed, tiers, clock, latenessMs, barrier, subscriptions }: QueryOptions,
 ): AsyncGenerator<SubscribeResponse, void> {
   const selector = readSelector(request.selector);
   const widthMs = request.tier === undefined ? tiers[0].widthMs : readTier(request.tier, tiers);
   const intervalMs = readInterval(request);
+  const quantiles = readQuantiles(request.quantiles);
   const fromMs = request.snapshotFrom === undefined ? undefined : readTime("snapshot_from", request.snapshotFrom);
   const heartbeat = (revision: Revision): SubscribeResponse => ({
     event: { case: "heartbeat", value: { revision: BigInt(revision), time: timestampFromMs(clock.nowMs()) } },
@@ -131,11 +139,22 @@ async function* subscribe(
     let revision: Revision | undefined;
     if (fromMs !== undefined) {
       revision = await barrier(selector, false);
-      for await (const page of reader.range({ selector, widthMs, fromMs, toMs: timeMsMax })) {
+      const asked = {
+        selector,
+        widthMs,
+        fromMs,
+        toMs: timeMsMax,
+        quantiles,
+        groupBy: [],
+        nowMs: clock.nowMs(),
+        latenessMs,
+      };
+      for await (const page of reader.range(asked)) {
         pending.tell(page.series);
         pending.drop(page.windows);
         if (page.windows.length === 0) continue;
-        yield { event: { case: "snapshot", value: encodeFrame(widthMs, revision, page.series, page.windows) } };
+        const frame = encodeFrame(widthMs, revision, page.series, page.windows, page.quantileValues);
+        yield { event: { case: "snapshot", value: frame } };
       }
     }
     yield heartbeat(revision ?? 0);
@@ -146,8 +165,9 @@ async function* subscribe(
       const heartbeatInMs = sentMs + heartbeatIntervalMs - clock.elapsedMs();
       const changesInMs = changesSentMs + intervalMs - clock.elapsedMs();
       if (pending.length > 0 && changesInMs <= 0) {
-        for (const page of pending.take()) {
-          yield { event: { case: "changes", value: encodeFrame(widthMs, page.revision, page.series, page.windows) } };
+        for (const { revision: shown, series, windows } of pending.take()) {
+          const frame = encodeFrame(widthMs, shown, series, windows, quantilesOf(windows, quantiles));
+          yield { event: { case: "changes", value: frame } };
         }
         revision = pending.length === 0 ? pending.revision : revision;
         changesSentMs = clock.elapsedMs();

@@ -72,8 +72,7 @@ export class PendingChanges {
     const stale = new Set<number>();
     for (let i = 0; i < shown.length; i += 1) {
       const at = this.#windows.find(shown.series[i], shown.starts[i]);
-      // Samples are only ever added: the larger count is the later value.
-      if (at !== undefined && table.counts[at] <= shown.counts[i]) stale.add(at);
+      if (at !== undefined && !isLater(table, at, shown, i)) stale.add(at);
     }
     if (stale.size === 0) return;
     const kept = new TierWindows(this.#filter.widthMs);
@@ -114,4 +113,10 @@ export class PendingChanges {
     }
     return wanted;
   }
+}
+
+/** Samples are only ever added, and states follow each other. */
+function isLater(a: WindowTable, aAt: number, b: WindowTable, bAt: number): boolean {
+  const more = a.counts[aAt] - b.counts[bAt];
+  return more > 0 || (more === 0 && a.states[aAt] > b.states[bAt]);
 }

@@ -1,8 +1,10 @@
 import type { Command } from "@commander-js/extra-typings";
 import { defaultTiers, tierName } from "../../lib/aggregate/tiers.ts";
+import { latenessMsDefault } from "../../lib/base/limits.ts";
 import { Demo } from "../demo.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import { devicesSetting, intervalSetting, metricsSetting, retention, setting } from "../options.ts";
+import { devicesSetting, intervalSetting, metricsSetting } from "../options.ts";
+import { keptTiers, parseRetention, retentionSetting } from "../tier-options.ts";
 import { dataSetting, grpcSetting } from "./serve.ts";
 
 /** 1,000 series take some 250 MiB in a month, and 45 MiB a year from then on: days are kept, so that history counts. */
@@ -17,11 +19,7 @@ export function addDemo(program: Command): void {
     .addOption(devicesSetting(100_000))
     .addOption(metricsSetting())
     .addOption(intervalSetting())
-    .addOption(
-      setting("--retention <tier=duration,...>", "how long each tier keeps its windows")
-        .argParser(retention("--retention", defaultTiers))
-        .default(retention("--retention", defaultTiers)(demoRetention), demoRetention),
-    )
+    .addOption(retentionSetting().default(parseRetention(demoRetention), demoRetention))
     .addHelpText(
       "after",
       `
@@ -35,7 +33,8 @@ While it runs, from another terminal:
   $ tidemark watch --device demo-0001
   $ tidemark query --device demo-0001 --metric temperature --from now-5m --tier 10s`,
     )
-    .action(async ({ data, grpc, devices, metrics, interval, retention: tiers }) => {
+    .action(async ({ data, grpc, devices, metrics, interval, retention }) => {
+      const tiers = keptTiers(defaultTiers, retention, latenessMsDefault);
       const demo = new Demo({ dataDir: data, grpc, devices, metrics, intervalMs: interval, tiers });
       await demo.run(untilInterrupted());
     });

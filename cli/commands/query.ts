@@ -1,6 +1,7 @@
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Command } from "@commander-js/extra-typings";
 import { systemClock } from "../../lib/base/clock.ts";
+import { invalidField } from "../../lib/base/errors.ts";
 import { parseTimeArgument } from "../../lib/base/time.ts";
 import { FrameReader } from "../../lib/wire/window-frame.ts";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
@@ -14,15 +15,45 @@ export const deviceSetting = () =>
 export const metricSetting = () =>
   setting("--metric <name>", "a metric; can be given again; * means all (default: *)").argParser(list);
 
+export const whereSetting = () =>
+  setting("--where <label=value>", "only devices with this label; can be given again").argParser(label);
+export const quantileSetting = () =>
+  setting(
+    "--quantile <q>",
+    "a quantile of each window, 0 to 1; can be given again (default: 0.5, 0.9, 0.95, 0.99)",
+  ).argParser(quantile);
+
+const quantilesDefault: readonly number[] = [0.5, 0.9, 0.95, 0.99];
+
+export interface Selection {
+  readonly device?: string[] | undefined;
+  readonly metric?: string[] | undefined;
+  readonly where?: Readonly<Record<string, string>> | undefined;
+}
+
 /** The selector that the flags describe. */
-export function selectorOf({
-  device = [],
-  metric = [],
-}: {
-  device?: string[] | undefined;
-  metric?: string[] | undefined;
-}) {
-  return { deviceIds: device.includes("*") ? [] : device, metricNames: metric.includes("*") ? [] : metric };
+export function selectorOf({ device = [], metric = [], where = {} }: Selection) {
+  return {
+    deviceIds: device.includes("*") ? [] : device,
+    metricNames: metric.includes("*") ? [] : metric,
+    labels: { ...where },
+  };
+}
+
+function label(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) {
+    throw invalidField("--where", `is ${JSON.stringify(text)}`, "write LABEL=VALUE, such as site=north");
+  }
+  return { ...before, [name]: value };
+}
+
+function quantile(text: string, before: readonly number[] = []): readonly number[] {
+  const value = Number(text);
+  if (!(text.trim() !== "" && value >= 0 && value <= 1)) {
+    throw invalidField("--quantile", `is ${JSON.stringify(text)}`, "choose a number from 0 to 1, such as 0.99");
+  }
+  return [...before, value];
 }
 
 /** Milliseconds of a tier, or `auto`. */
@@ -39,6 +70,11 @@ export function addQuery(program: Command): void {
     .addOption(addressSetting())
     .addOption(deviceSetting())
     .addOption(metricSetting())
+    .addOption(whereSetting())
+    .addOption(
+      setting("--group-by <label>", "merge the devices that have the same label; can be given again").argParser(list),
+    )
+    .addOption(quantileSetting())
     .addOption(
       setting("--from <time>", "the first window contains this time (default: now-1h)").argParser(time("--from")),
     )
@@ -58,37 +94,54 @@ export function addQuery(program: Command): void {
       "after",
       `
 Times are RFC 3339 (2026-01-31T12:00:00Z), epoch milliseconds, or relative to now: now, now-1h, now-7d.
-Sees every sample that was acked before. Windows without samples are left out.
+Sees every sample that was acked before. Windows without samples are left out. A window is provisional while samples
+are to be expected, final when the device's watermark has passed it, and corrected when some came later all the same.
+Quantiles are within 1 %. A counter's increase counts from the sample before its window, and a fall as a reset.
 
 Examples:
   $ tidemark query --device sim-0001 --metric temperature --from now-10m --tier 10s
   $ tidemark query --metric temperature --from now-1d --tier 1h --format csv
+  $ tidemark query --metric temperature --group-by site --where model=x200 --tier 1m
   $ tidemark query --device '*' --from 2013-12-01T00:00:00Z --to 2014-03-01T00:00:00Z --tier 1d --format ndjson`,
     )
-    .action(async ({ address, from, to, tier: tierMs, format, json, ...names }) => {
-      const nowMs = systemClock.nowMs();
-      const channel = await connect(address);
-      try {
-        const responses = channel.client(QueryService, "messages").queryRange({
-          selector: selectorOf(names),
-          from: timestampFromMs(from ?? nowMs - 3_600_000),
-          to: timestampFromMs(to ?? nowMs),
-          ...(tierMs !== "auto" && { tier: durationFromMs(tierMs) }),
-        });
-        const frames = new FrameReader();
-        const formatter = new RowFormatter(json ? "ndjson" : format);
-        let rows = 0;
-        for await (const { frame } of responses) {
-          if (frame === undefined) continue;
-          for (const window of frames.read(frame)) {
-            rows += 1;
-            for (const line of formatter.add(windowRow(window))) printLine(line);
+    .action(
+      async ({
+        address,
+        from,
+        to,
+        tier: tierMs,
+        groupBy = [],
+        quantile = quantilesDefault,
+        format,
+        json,
+        ...names
+      }) => {
+        const nowMs = systemClock.nowMs();
+        const channel = await connect(address);
+        try {
+          const responses = channel.client(QueryService, "messages").queryRange({
+            selector: selectorOf(names),
+            from: timestampFromMs(from ?? nowMs - 3_600_000),
+            to: timestampFromMs(to ?? nowMs),
+            ...(tierMs !== "auto" && { tier: durationFromMs(tierMs) }),
+            quantiles: [...quantile],
+            groupBy,
+          });
+          const frames = new FrameReader();
+          const formatter = new RowFormatter(json ? "ndjson" : format);
+          let rows = 0;
+          for await (const { frame } of responses) {
+            if (frame === undefined) continue;
+            for (const window of frames.read(frame)) {
+              rows += 1;
+              for (const line of formatter.add(windowRow(window, quantile))) printLine(line);
+            }
           }
+          for (const line of formatter.end()) printLine(line);
+          if (rows === 0) log.info("no windows in this range");
+        } finally {
+          channel.close();
         }
-        for (const line of formatter.end()) printLine(line);
-        if (rows === 0) log.info("no windows in this range");
-      } finally {
-        channel.close();
-      }
-    });
+      },
+    );
 }

@@ -1,9 +1,10 @@
 import type { Command } from "@commander-js/extra-typings";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { aborted, untilInterrupted } from "../interrupt.ts";
-import { hostPort, jsonSetting, retention, setting } from "../options.ts";
+import { hostPort, jsonSetting, setting } from "../options.ts";
 import { TidemarkServer } from "../server.ts";
 import { log, printJson, printLine } from "../terminal.ts";
+import { keptTiers, latenessSetting, retentionSetting, tiersSetting } from "../tier-options.ts";
 
 export const dataSetting = () => setting("--data <dir>", "directory of the database").default("./data");
 export const grpcSetting = () =>
@@ -17,12 +18,9 @@ export function addServe(program: Command): void {
     .description("run the server: ingest and queries over gRPC, aggregates in SQLite")
     .addOption(dataSetting())
     .addOption(grpcSetting())
-    .addOption(
-      setting(
-        "--retention <tier=duration,...>",
-        "delete windows older than this, per tier (default: keep all)",
-      ).argParser(retention("--retention", defaultTiers)),
-    )
+    .addOption(tiersSetting())
+    .addOption(retentionSetting())
+    .addOption(latenessSetting())
     .addOption(
       setting("--durability <what>", "what an ack survives: a power cut (fsync), or the end of the process")
         .choices(["fsync", "process"] as const)
@@ -39,12 +37,22 @@ Examples:
   $ tidemark serve
   $ tidemark serve --data /var/lib/tidemark --grpc 0.0.0.0:50051
   $ tidemark serve --durability process             # faster, and a power cut may lose what was acked
-  $ tidemark serve --retention 10s=2d,1m=30d,1h=2y
+  $ tidemark serve --retention 10s=2d,1m=30d,1h=730d
+  $ tidemark serve --tiers 1m,1h,1d                 # chosen once: a database keeps its tiers
   $ tidemark serve --grpc 127.0.0.1:0 --json        # {"event":"ready","grpc":"127.0.0.1:40321"}`,
     )
-    .action(async ({ data, grpc, retention: tiers = defaultTiers, durability, fault, json }) => {
+    .action(async ({ data, grpc, tiers: widths = defaultTiers, retention, lateness, durability, fault, json }) => {
+      const tiers = keptTiers(widths, retention, lateness);
       const interrupted = untilInterrupted();
-      const server = await TidemarkServer.start({ dataDir: data, grpc, tiers, log, durability, fault });
+      const server = await TidemarkServer.start({
+        dataDir: data,
+        grpc,
+        tiers,
+        latenessMs: lateness,
+        log,
+        durability,
+        fault,
+      });
       if (json) printJson({ event: "ready", grpc: server.address });
       else printLine(`tidemark is ready: gRPC on ${server.address}, data in ${data}`);
       await Promise.race([aborted(interrupted), server.failed]);

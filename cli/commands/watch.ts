@@ -10,7 +10,9 @@ import { addressSetting, duration, jsonSetting, setting } from "../options.ts";
 import { SeriesView } from "../series-view.ts";
 import { faint, printLine } from "../terminal.ts";
 import { windowRow } from "../window-row.ts";
-import { deviceSetting, metricSetting, selectorOf } from "./query.ts";
+import { deviceSetting, metricSetting, selectorOf, whereSetting } from "./query.ts";
+
+const quantiles: readonly number[] = [0.5, 0.95, 0.99];
 
 export function addWatch(program: Command): void {
   program
@@ -19,6 +21,7 @@ export function addWatch(program: Command): void {
     .addOption(addressSetting())
     .addOption(deviceSetting())
     .addOption(metricSetting())
+    .addOption(whereSetting())
     .addOption(setting("--tier <width>", "10s, 1m, 1h or 1d").argParser(duration("--tier")).default(10_000, "10s"))
     .addOption(jsonSetting())
     .addHelpText(
@@ -50,6 +53,7 @@ Examples:
             selector: selectorOf(names),
             tier: durationFromMs(tierMs),
             snapshotFrom: timestampFromMs(systemClock.nowMs()),
+            quantiles: [...quantiles],
           },
           { signal },
         );
@@ -57,7 +61,7 @@ Examples:
           if (event.case === "snapshot" || event.case === "changes") {
             for (const window of frames.read(event.value)) {
               if (inPlace) view.add(window);
-              else printLine(JSON.stringify(windowRow(window)));
+              else printLine(JSON.stringify(windowRow(window, quantiles)));
             }
           }
           if (inPlace) show();

@@ -16,9 +16,33 @@ export function increaseOf(table: WindowTable, at: number): number {
   return table.lasts[at] - table.firsts[at] + table.resetOffsets[at];
 }
 
-/** The increase from one value to the next. */
-export function counterStep(before: number, after: number): number {
-  return after >= before ? after - before : after;
+/** The increase of window `at` from the last sample before it, where that is known, to its last sample. */
+export function increaseSinceBefore(table: WindowTable, at: number): number {
+  const before = table.valuesBefore[at];
+  if (Number.isNaN(before)) return increaseOf(table, at);
+  const first = table.firsts[at];
+  return increaseOf(table, at) + (first - before + fallBetween(before, first));
+}
+
+/** The time that `increaseSinceBefore` took, in milliseconds. */
+export function increaseDurationMs(table: WindowTable, at: number): number {
+  const beforeMs = table.timesBeforeMs[at];
+  return table.lastTimesMs[at] - (Number.isNaN(beforeMs) ? table.firstTimesMs[at] : beforeMs);
+}
+
+/** The windows are of counters of several devices: `to` then tells the sum of their increases. */
+export function mergeGroupCounter(to: WindowTable, at: number, from: WindowTable, index: number): () => void {
+  const increase = (to.counts[at] === 0 ? 0 : increaseSinceBefore(to, at)) + increaseSinceBefore(from, index);
+  const startMs = Math.min(
+    to.counts[at] === 0 ? Number.POSITIVE_INFINITY : to.lastTimesMs[at] - increaseDurationMs(to, at),
+    from.lastTimesMs[index] - increaseDurationMs(from, index),
+  );
+  const approximate = (to.counts[at] === 0 ? 0 : to.approximates[at]) | from.approximates[index];
+  return () => {
+    to.resetOffsets[at] = increase - (to.lasts[at] - to.firsts[at]);
+    to.timesBeforeMs[at] = startMs;
+    to.approximates[at] = approximate;
+  };
 }
 
 /** Merges reset offset and mark of window `index` into window `at`, before any other column is merged. */

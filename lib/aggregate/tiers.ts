@@ -20,6 +20,10 @@ export function tierName(tier: Pick<Tier, "widthMs">): string {
   return formatDuration(tier.widthMs);
 }
 
+export function formatTiers(tiers: readonly Tier[]): string {
+  return tiers.map(tierName).join(",");
+}
+
 /** The start of the window that contains a time. */
 export function windowStart(timeMs: number, widthMs: number): number {
   return Math.floor(timeMs / widthMs) * widthMs;

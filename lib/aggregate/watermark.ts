@@ -1,3 +1,5 @@
+import type { WindowTable } from "./window-table.ts";
+
 /** When a device was last heard, and how far its samples have come. */
 export interface DeviceProgress {
   /** Server's time of its latest batch; undefined: never. */
@@ -28,7 +30,8 @@ export function latestEventAfter({ latestEventMs }: DeviceProgress, latestMs: nu
 }
 
 /** More samples are expected; none are; or some came all the same, after it had been final. */
-export type WindowState = "provisional" | "final" | "corrected";
+export const windowStates = ["provisional", "final", "corrected"] as const;
+export type WindowState = (typeof windowStates)[number];
 
 /**
  * @param changedMs the highest watermark under which a sample of the window came
@@ -37,4 +40,10 @@ export type WindowState = "provisional" | "final" | "corrected";
 export function windowState(endMs: number, changedMs: number, watermarkMs: number): WindowState {
   if (changedMs >= endMs) return "corrected";
   return watermarkMs >= endMs ? "final" : "provisional";
+}
+
+/** Writes the state of window `at` of a tier. @param watermarkMs of its device, now */
+export function setState(table: WindowTable, at: number, widthMs: number, watermarkMs: number): void {
+  const state = windowState(table.starts[at] + widthMs, table.watermarksMs[at], watermarkMs);
+  table.states[at] = windowStates.indexOf(state) + 1;
 }

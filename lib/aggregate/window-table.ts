@@ -43,6 +43,14 @@ export interface WindowTable {
   /** Journal position of the latest group that it shows; 0 where none is known. */
   revisions: Float64Array;
   sketches: SketchTable;
+
+  // Not stored: for those who read.
+
+  /** Index of `windowStates` + 1; 0: not told. */
+  states: Uint8Array;
+  /** Counters: the last value before the window, and when it was; NaN: not known. */
+  valuesBefore: Float64Array;
+  timesBeforeMs: Float64Array;
 }
 
 const doubleColumns = [
@@ -59,6 +67,8 @@ const doubleColumns = [
   "resetOffsets",
   "watermarksMs",
   "revisions",
+  "valuesBefore",
+  "timesBeforeMs",
 ] as const satisfies readonly (keyof WindowTable)[];
 
 export function createWindowTable(capacity = 64): WindowTable {
@@ -81,6 +91,9 @@ export function createWindowTable(capacity = 64): WindowTable {
     watermarksMs: column(),
     revisions: column(),
     sketches: createSketchTable(capacity),
+    states: new Uint8Array(capacity),
+    valuesBefore: column(),
+    timesBeforeMs: column(),
   };
 }
 
@@ -108,6 +121,9 @@ export function clearWindow(table: WindowTable, at: number): void {
   table.approximates[at] = 0;
   table.watermarksMs[at] = Number.NEGATIVE_INFINITY;
   table.revisions[at] = 0;
+  table.states[at] = 0;
+  table.valuesBefore[at] = Number.NaN;
+  table.timesBeforeMs[at] = Number.NaN;
   clearSketch(table.sketches, at);
 }
 
@@ -144,6 +160,9 @@ export function setWindow(to: WindowTable, at: number, from: WindowTable, index:
   to.watermarksMs[at] = from.watermarksMs[index];
   to.revisions[at] = from.revisions[index];
   setSketch(to.sketches, at, from.sketches, index);
+  to.states[at] = from.states[index];
+  to.valuesBefore[at] = from.valuesBefore[index];
+  to.timesBeforeMs[at] = from.timesBeforeMs[index];
 }
 
 /**
@@ -196,9 +215,11 @@ function grow(table: WindowTable): void {
   const series = new Int32Array(capacity);
   series.set(table.series);
   table.series = series;
-  const approximates = new Uint8Array(capacity);
-  approximates.set(table.approximates);
-  table.approximates = approximates;
+  for (const name of ["approximates", "states"] as const) {
+    const column = new Uint8Array(capacity);
+    column.set(table[name]);
+    table[name] = column;
+  }
   for (const name of doubleColumns) {
     const column = new Float64Array(capacity);
     column.set(table[name]);

@@ -79,6 +79,12 @@ export const pointsDefault = 1_000;
 /** Device ids and metric names in one selector. */
 export const selectorNamesMax = 10_000;
 
+/** Of one request: each costs a column. */
+export const quantilesMax = 16;
+export const groupLabelsMax = 8;
+/** Groups of one answer: their windows of one start are in memory together. */
+export const groupsMax = 10_000;
+
 export const subscriptionIntervalMsMin = 100;
 export const subscriptionIntervalMsMax = 60_000;
 export const subscriptionIntervalMsDefault = 250;

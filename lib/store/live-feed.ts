@@ -60,9 +60,10 @@ export class LiveFeed {
 }
 
 /** Whether a series is one that a selector chooses. */
-export function matches(selector: Selector, series: Pick<SeriesRow, "deviceId" | "name">): boolean {
+export function matches(selector: Selector, series: Pick<SeriesRow, "deviceId" | "name" | "labels">): boolean {
   return (
     (selector.deviceIds === undefined || selector.deviceIds.includes(series.deviceId)) &&
-    (selector.metricNames === undefined || selector.metricNames.includes(series.name))
+    (selector.metricNames === undefined || selector.metricNames.includes(series.name)) &&
+    Object.entries(selector.labels ?? {}).every(([name, value]) => series.labels[name] === value)
   );
 }

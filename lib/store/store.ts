@@ -2,6 +2,7 @@ import type { LoadWindow, WindowPart } from "../aggregate/held-windows.ts";
 import type { StoredWindows } from "../aggregate/roll-up.ts";
 import type { Shard } from "../aggregate/shard.ts";
 import type { Tier } from "../aggregate/tiers.ts";
+import type { DeviceProgress } from "../aggregate/watermark.ts";
 import type { WindowTable } from "../aggregate/window-table.ts";
 
 /**
@@ -159,6 +160,8 @@ export interface Selector {
   readonly deviceIds: readonly string[] | undefined;
   /** Undefined: all. */
   readonly metricNames: readonly string[] | undefined;
+  /** Devices that have all of these; undefined: all. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A device with its newest session's sequence and spool, and the counters of all its sessions. */
@@ -167,9 +170,12 @@ export interface DeviceRow extends Device, SessionMark {
   readonly spoolId: string;
 }
 
-/** A series with the name of its device. */
+/** A series with the name and the labels of its device. */
 export interface SeriesRow extends Series {
   readonly deviceId: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of a group of devices: the labels that they share. `deviceId` is empty then. */
+  readonly group?: Readonly<Record<string, string>>;
 }
 
 /** Where a page of series ends. */
@@ -207,6 +213,8 @@ export interface AggregateReader {
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[];
   /** Those of the ids that no device has. */
   unknownDevices(deviceIds: readonly string[]): string[];
+  /** How far a device has come, by `Device.id`. */
+  progress(device: number): DeviceProgress;
   openRange(request: RangeRequest): RangeReader;
   close(): void;
 }

@@ -7,6 +7,9 @@ import type {
   WindowFrame,
   WindowFrameSchema,
 } from "../../proto/gen/telemetry/v1/query_service_pb.js";
+import { increaseDurationMs, increaseSinceBefore } from "../aggregate/counter.ts";
+import { quantileOf } from "../aggregate/sketch-table.ts";
+import { type WindowState, windowStates } from "../aggregate/watermark.ts";
 import type { WindowTable } from "../aggregate/window-table.ts";
 import type { Revision, SeriesRow } from "../store/store.ts";
 
@@ -16,8 +19,10 @@ export function encodeFrame(
   revision: Revision,
   series: readonly SeriesRow[],
   windows: WindowTable,
+  quantileValues: Float64Array = new Float64Array(),
 ): MessageInitShape<typeof WindowFrameSchema> {
   const { length } = windows;
+  const derived = (of: (table: WindowTable, at: number) => number) => Array.from({ length }, (_, i) => of(windows, i));
   const column = (values: Float64Array) => Array.from(values.subarray(0, length));
   const offsets = (times: Float64Array) => Array.from({ length }, (_, i) => times[i] - windows.starts[i]);
   return {
@@ -34,6 +39,14 @@ export function encodeFrame(
     firstOffsetsMs: offsets(windows.firstTimesMs),
     lasts: column(windows.lasts),
     lastOffsetsMs: offsets(windows.lastTimesMs),
+    deviations: derived(deviationOf),
+    increases: derived(increaseSinceBefore),
+    increaseDurationsMs: derived((table, at) =>
+      Number.isNaN(table.resetOffsets[at]) ? 0 : increaseDurationMs(table, at),
+    ),
+    increasesApproximate: Array.from({ length }, (_, i) => windows.approximates[i] === 1),
+    states: Array.from(windows.states.subarray(0, length)),
+    quantileValues: Array.from(quantileValues),
   };
 }
 
@@ -44,7 +57,23 @@ export function encodeMetric(row: SeriesRow): MessageInitShape<typeof MetricSche
     kind: row.kind === "counter" ? MetricKind.COUNTER : MetricKind.GAUGE,
     unit: row.unit,
     description: row.description,
+    ...(row.group !== undefined && { group: { ...row.group } }),
   };
+}
+
+/** Quantiles of all windows of a table, one window after the other. */
+export function quantilesOf({ length, sketches, mins, maxs }: WindowTable, quantiles: readonly number[]): Float64Array {
+  const values = new Float64Array(length * quantiles.length);
+  for (let i = 0, next = 0; i < length; i += 1) {
+    // Nothing lies beyond the extremes, which are exact.
+    for (const q of quantiles) values[next++] = Math.min(maxs[i], Math.max(mins[i], quantileOf(sketches, i, q)));
+  }
+  return values;
+}
+
+/** The standard deviation of the population. */
+function deviationOf(table: WindowTable, at: number): number {
+  return Math.sqrt(table.m2s[at] / table.counts[at]);
 }
 
 /** One window of a frame. */
@@ -59,6 +88,17 @@ export interface Window {
   readonly max: number;
   readonly first: number;
   readonly last: number;
+  readonly deviation: number;
+  /** Of a counter, from the sample before the window, and the time that it took; NaN for a gauge. */
+  readonly increase: number;
+  readonly increaseDurationMs: number;
+  readonly increaseApproximate: boolean;
+  readonly state: WindowState | undefined;
+  /** In the order of the request. */
+  readonly quantiles: readonly number[];
+  readonly metricKind: "gauge" | "counter";
+  /** Labels of a group of devices. */
+  readonly group: Readonly<Record<string, string>>;
 }
 
 /** Reads the frames of one call in their order. */
@@ -69,6 +109,7 @@ export class FrameReader {
     for (const { handle, metric } of frame.series) {
       if (metric !== undefined) this.#metrics.set(handle, metric);
     }
+    const quantiles = frame.quantileValues.length / Math.max(1, frame.seriesHandles.length);
     const tierMs = frame.tier === undefined ? 0 : durationMs(frame.tier);
     for (let i = 0; i < frame.seriesHandles.length; i += 1) {
       const metric = this.#metrics.get(frame.seriesHandles[i]);
@@ -84,6 +125,14 @@ export class FrameReader {
         max: frame.maxs[i],
         first: frame.firsts[i],
         last: frame.lasts[i],
+        deviation: frame.deviations[i],
+        increase: frame.increases[i],
+        increaseDurationMs: frame.increaseDurationsMs[i],
+        increaseApproximate: frame.increasesApproximate[i],
+        state: windowStates[frame.states[i] - 1],
+        quantiles: frame.quantileValues.slice(i * quantiles, (i + 1) * quantiles),
+        metricKind: metric.kind === MetricKind.COUNTER ? "counter" : "gauge",
+        group: metric.group,
       };
     }
   }

@@ -39,7 +39,7 @@ describe.runIf(hasTerminal).concurrent("on a terminal", () => {
     expect(code).toBe(0);
     expect(stdout.includes(bold)).toBe(isBold);
     // The heading and the row under it, not ndjson.
-    expect(stripVTControlCharacters(stdout)).toMatch(/device +metric +window +count +mean +min +max +last/);
+    expect(stripVTControlCharacters(stdout)).toMatch(/device +metric +window +state +count +mean +min +max +p99 +last/);
     expect(stdout).not.toContain('{"device"');
   });
 

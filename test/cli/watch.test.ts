@@ -48,7 +48,8 @@ describe.concurrent("watch without a terminal", () => {
     // The middle one of three: a busy machine may hold one up.
     expect(delaysMs.sort((a, b) => a - b)[1]).toBeLessThan(1_000);
     expect(Object.keys(rows[0])).toEqual([
-      ...["device", "metric", "tier", "windowStart", "count", "sum", "min", "max", "first", "last", "mean"],
+      ...["device", "metric", "tier", "windowStart", "state", "count", "sum", "min", "max", "first", "last", "mean"],
+      ...["stddev", "p50", "p95", "p99", "increase", "ratePerSecond", "approximate"],
     ]);
     expect(rows.at(-1)).toMatchObject({ device: "pump", metric: "temperature", tier: "10s", last: 5_000 });
   });

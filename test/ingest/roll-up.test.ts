@@ -99,6 +99,7 @@ describe.each([
         series: reader.series.bind(reader),
         unknownDevices: reader.unknownDevices.bind(reader),
         openRange: reader.openRange.bind(reader),
+        progress: reader.progress.bind(reader),
       });
     },
   ],

@@ -4,11 +4,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { WindowSet } from "../../lib/aggregate/window-set.ts";
-import { frameWindowsMax, heartbeatIntervalMs } from "../../lib/base/limits.ts";
+import { frameWindowsMax, heartbeatIntervalMs, latenessMsDefault } from "../../lib/base/limits.ts";
 import { LiveFeed } from "../../lib/store/live-feed.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
-import type { Device, RangeRequest, Series, Session, WindowChanges } from "../../lib/store/store.ts";
+import type { Device, Series, Session, WindowChanges } from "../../lib/store/store.ts";
 import { SubscribeRequestSchema } from "../../proto/gen/telemetry/v1/query_service_pb.js";
+import { type AnswerRequest, RangeAnswer } from "../../query/range-answer.ts";
 import type { Reader } from "../../query/reader.ts";
 import { queryHandlers } from "../../query/service.ts";
 import { Subscriptions } from "../../query/subscriptions.ts";
@@ -59,6 +60,7 @@ class Source {
         return store.position;
       },
       tiers: tier,
+      latenessMs: latenessMsDefault,
       clock: { nowMs: () => Date.now(), elapsedMs: () => Date.now() },
       ending: this.#ending.signal,
     });
@@ -95,7 +97,7 @@ class Source {
     for (const { shard, tiers } of held.shards) this.store.commit(shard, revision, tiers);
     const table = held.get(0)?.tiers[0]?.table;
     if (table === undefined) throw new Error("there is one tier");
-    return { revision, widthMs: 10_000, windows: table, series: [{ ...series, deviceId: "press" }] };
+    return { revision, widthMs: 10_000, windows: table, series: [{ ...series, deviceId: "press", labels: {} }] };
   }
 
   end(): void {
@@ -105,8 +107,8 @@ class Source {
 
 /** What a subscription asks of a reader. */
 function readerOf(store: MemoryStore): Reader {
-  async function* range(request: RangeRequest) {
-    const reader = store.openRange(request);
+  async function* range(request: AnswerRequest) {
+    const reader = new RangeAnswer(store, request);
     for (let page = reader.next(frameWindowsMax); page !== undefined; page = reader.next(frameWindowsMax)) yield page;
   }
   return { range } as unknown as Reader;

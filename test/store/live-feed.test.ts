@@ -6,7 +6,7 @@ import { all, series } from "./steps.ts";
 
 function changes(revision: number, widthMs: number): WindowChanges {
   const { table } = windowSet([widthMs], [{ series: 1, timeMs: 0, value: 1 }]).tiers[0];
-  return { revision, widthMs, windows: table, series: [{ ...series(1, 1, "m0"), deviceId: "pump" }] };
+  return { revision, widthMs, windows: table, series: [{ ...series(1, 1, "m0"), deviceId: "pump", labels: {} }] };
 }
 
 describe("LiveFeed", () => {
@@ -58,7 +58,7 @@ describe("LiveFeed", () => {
 describe("matches", () => {
   it("chooses by device and by metric, and all where nothing is said", () => {
     function f(deviceIds: Selector["deviceIds"], metricNames: Selector["metricNames"], want: boolean): void {
-      expect(matches({ deviceIds, metricNames }, { deviceId: "pump", name: "m0" })).toBe(want);
+      expect(matches({ deviceIds, metricNames }, { deviceId: "pump", name: "m0", labels: {} })).toBe(want);
     }
     f(undefined, undefined, true);
     f(["fan", "pump"], undefined, true);

@@ -60,7 +60,13 @@ export class IngestHarness {
     this.admission = new Admission(store, this.sessions, latenessMsDefault);
     this.flusher = new Flusher(store, this.sessions, clock, latenessMsDefault, windowsMax);
     const { admission, flusher } = this;
-    const stages = { clock, journal: store, admission, flusher, collector: new ChangeCollector(flusher) };
+    const stages = {
+      clock,
+      journal: store,
+      admission,
+      flusher,
+      collector: new ChangeCollector(flusher, clock, latenessMsDefault),
+    };
     const { outcomes, changes } = ingestPipeline(this.#slabs, stages);
     const error = (failure: unknown) => this.failures.push(failure);
     outcomes.subscribe({ next: (outcome) => this.#onOutcome(outcome), error });

@@ -2,8 +2,10 @@ import type { WindowPart } from "../../aggregate/held-windows.ts";
 import { mergeBelow } from "../../aggregate/roll-up.ts";
 import type { Shard } from "../../aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../aggregate/tiers.ts";
+import type { DeviceProgress } from "../../aggregate/watermark.ts";
 import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, setWindow, type WindowTable } from "../../aggregate/window-table.ts";
+import { matches } from "../live-feed.ts";
 import type {
   AggregateReader,
   AggregateStore,
@@ -183,11 +185,13 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   }
 
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[] {
-    const deviceIds = new Map([...this.#devices.values()].map((device) => [device.id, device.deviceId]));
+    const devices = new Map([...this.#devices.values()].map((device) => [device.id, device]));
     return [...this.#series.values()]
-      .map((series) => ({ ...series, deviceId: deviceIds.get(series.device) ?? "" }))
-      .filter((row) => selector.deviceIds?.includes(row.deviceId) ?? true)
-      .filter((row) => selector.metricNames?.includes(row.name) ?? true)
+      .map((series) => {
+        const { deviceId = "", labels = {} } = devices.get(series.device) ?? {};
+        return { ...series, deviceId, labels };
+      })
+      .filter((row) => matches(selector, row))
       .filter((row) => after === undefined || compareSeries(row, after) > 0)
       .sort(compareSeries)
       .slice(0, limit);
@@ -195,6 +199,11 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
 
   unknownDevices(deviceIds: readonly string[]): string[] {
     return deviceIds.filter((id) => !this.#devices.has(id));
+  }
+
+  progress(device: number): DeviceProgress {
+    const row = [...this.#devices.values()].find(({ id }) => id === device);
+    return row === undefined ? { lastSeenAtMs: undefined, latestEventMs: undefined } : this.#deviceRow(row);
   }
 
   openRange(request: RangeRequest): RangeReader {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Database } from "better-sqlite3";
-import { type Tier, tierName } from "../../aggregate/tiers.ts";
+import { formatTiers, type Tier } from "../../aggregate/tiers.ts";
 import { TelemetryError } from "../../base/errors.ts";
 
 /** "tide" in ASCII: marks the file as ours, in the header where `file` and SQLite look for it. */
@@ -145,12 +145,11 @@ export function prepareSchema(db: Database, file: string, tiers: readonly Tier[]
 function checkTiers(db: Database, file: string, tiers: readonly Tier[]): void {
   const found = db.prepare("SELECT tier_ms FROM tiers ORDER BY tier_ms").pluck().all() as number[];
   if (found.length === tiers.length && found.every((widthMs, i) => widthMs === tiers[i]?.widthMs)) return;
-  const names = (widthsMs: readonly number[]) => widthsMs.map((widthMs) => tierName({ widthMs })).join(",");
+  const names = formatTiers(found.map((widthMs) => ({ widthMs })));
   throw new TelemetryError(
     "FAILED_PRECONDITION",
     "TIERS_DIFFER",
-    `${file} has the tiers ${names(found)}, not ${names(tiers.map(({ widthMs }) => widthMs))}; start with --tiers ` +
-      `${names(found)}, or name an empty directory with --data`,
+    `${file} has the tiers ${names}, not ${formatTiers(tiers)}; start with --tiers ${names}, or name an empty directory with --data`,
   );
 }
 

@@ -2,6 +2,7 @@ import type { Database } from "better-sqlite3";
 import { mergeBelow, type SeriesRange, type StoredWindows } from "../../aggregate/roll-up.ts";
 import { seriesOf } from "../../aggregate/shard.ts";
 import { type Tier, windowStart } from "../../aggregate/tiers.ts";
+import type { DeviceProgress } from "../../aggregate/watermark.ts";
 import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, type WindowTable } from "../../aggregate/window-table.ts";
 import type {
@@ -55,17 +56,24 @@ class SqliteReader implements AggregateReader {
   }
 
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[] {
-    return this.#sql.series.all({
+    const rows = this.#sql.series.all({
+      labels: JSON.stringify(selector.labels ?? {}),
       deviceIds: selector.deviceIds === undefined ? null : JSON.stringify(selector.deviceIds),
       names: selector.metricNames === undefined ? null : JSON.stringify(selector.metricNames),
       afterDevice: after?.deviceId ?? "",
       afterName: after?.name ?? "",
       limit,
-    }) as SeriesRow[];
+    });
+    return (rows as SeriesColumns[]).map(readSeries);
   }
 
   unknownDevices(deviceIds: readonly string[]): string[] {
     return this.#sql.unknownDevices.all(JSON.stringify(deviceIds)) as string[];
+  }
+
+  progress(device: number): DeviceProgress {
+    const row = this.#sql.progress.get(device) as Record<keyof DeviceProgress, number | null>;
+    return { lastSeenAtMs: row.lastSeenAtMs ?? undefined, latestEventMs: row.latestEventMs ?? undefined };
   }
 
   openRange(request: RangeRequest): RangeReader {
@@ -77,7 +85,8 @@ class SqliteReader implements AggregateReader {
   }
 
   #selection(selector: Selector): Map<number, SeriesRow> | "all" {
-    if (selector.deviceIds === undefined && selector.metricNames === undefined) return "all";
+    const { deviceIds, metricNames, labels } = selector;
+    if (deviceIds === undefined && metricNames === undefined && labels === undefined) return "all";
     const rows = this.series(selector, undefined, Number.MAX_SAFE_INTEGER);
     return new Map(rows.map((row) => [row.id, row]));
   }
@@ -255,11 +264,20 @@ class SqliteRange implements RangeReader, StoredWindows {
       const id = windows.series[i];
       if (this.#told.has(id)) continue;
       this.#told.add(id);
-      const row = this.#selection === "all" ? this.#sql.seriesById.get(id) : this.#selection.get(id);
-      rows.push(row as SeriesRow);
+      const row =
+        this.#selection === "all" ? readSeries(this.#sql.seriesById.get(id) as SeriesColumns) : this.#selection.get(id);
+      if (row !== undefined) rows.push(row);
     }
     return rows;
   }
+}
+
+interface SeriesColumns extends Omit<SeriesRow, "labels"> {
+  readonly labels: string;
+}
+
+function readSeries(row: SeriesColumns): SeriesRow {
+  return { ...row, labels: JSON.parse(row.labels) as Record<string, string> };
 }
 
 /** A copy in the order of the series. */
@@ -272,7 +290,7 @@ function bySeries(table: WindowTable): WindowTable {
 
 function prepareStatements(db: Database) {
   const seriesColumns = `series.id, series.device, series.name, series.kind, series.unit, series.description,
-    devices.device_id AS deviceId`;
+    devices.device_id AS deviceId, devices.labels`;
   return {
     devices: db.prepare(
       `SELECT ${deviceColumns}, newest.spool_id AS spoolId, newest.acked_sequence AS ackedSequence,
@@ -288,11 +306,18 @@ function prepareStatements(db: Database) {
       `SELECT ${seriesColumns} FROM devices JOIN series ON series.device = devices.id
        WHERE (@deviceIds IS NULL OR device_id IN (SELECT value FROM json_each(@deviceIds)))
          AND (@names IS NULL OR name IN (SELECT value FROM json_each(@names)))
+         AND NOT EXISTS (
+           SELECT 1 FROM json_each(@labels) AS wanted
+           WHERE wanted.value IS NOT (SELECT value FROM json_each(devices.labels) WHERE key = wanted.key)
+         )
          AND device_id >= @afterDevice AND (device_id, name) > (@afterDevice, @afterName)
        ORDER BY device_id, name LIMIT @limit`,
     ),
     seriesById: db.prepare(
       `SELECT ${seriesColumns} FROM series JOIN devices ON devices.id = series.device WHERE series.id = ?`,
+    ),
+    progress: db.prepare(
+      "SELECT max(last_seen_at_ms) AS lastSeenAtMs, max(latest_event_ms) AS latestEventMs FROM sessions WHERE device = ?",
     ),
     unknownDevices: db
       .prepare("SELECT value FROM json_each(?) WHERE value NOT IN (SELECT device_id FROM devices)")

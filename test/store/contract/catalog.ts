@@ -44,7 +44,7 @@ export function catalogContract(open: Open): void {
     expect(store.findDevice("pump")).toEqual({ device: south, session: acked, series: [hotter] });
     const { handles: _, id: __, device: ___, ...marks } = acked;
     expect(reader.devices("", 10)).toEqual([{ ...south, ...marks }]);
-    expect(reader.series(all, undefined, 10)).toEqual([{ ...hotter, deviceId: "pump" }]);
+    expect(reader.series(all, undefined, 10)).toEqual([{ ...hotter, deviceId: "pump", labels: { site: "south" } }]);
   });
 
   it("keeps the handles of a session when more come", () => {

@@ -5,7 +5,7 @@ import { Channel } from "../../../lib/rpc/client.ts";
 import { FrameReader } from "../../../lib/wire/window-frame.ts";
 import { QueryService, type WindowFrame } from "../../../proto/gen/telemetry/v1/query_service_pb.js";
 
-/** Everything that a server tells of a window. */
+/** What a server tells of a window, but for its state, which depends on when it is asked. */
 export interface Aggregate {
   readonly count: number;
   readonly sum: number;
@@ -15,6 +15,9 @@ export interface Aggregate {
   readonly firstOffsetMs: number;
   readonly last: number;
   readonly lastOffsetMs: number;
+  /** To nine digits: its last ones depend on the order of the samples. */
+  readonly deviation: number;
+  readonly quantiles: readonly number[];
 }
 
 /** All windows of all tiers of a server, by `tier device metric start`, in the order of these names. */
@@ -25,7 +28,11 @@ export async function aggregatesOf(address: string): Promise<Record<string, Aggr
   const windows: [string, Aggregate][] = [];
   for (const { widthMs } of defaultTiers) {
     const frames = new FrameReader();
-    for await (const { frame } of query.queryRange({ ...range, tier: durationFromMs(widthMs) })) {
+    for await (const { frame } of query.queryRange({
+      ...range,
+      tier: durationFromMs(widthMs),
+      quantiles: [0.1, 0.5, 0.99],
+    })) {
       if (frame !== undefined) windows.push(...aggregatesIn(frame, frames));
     }
   }
@@ -34,8 +41,13 @@ export async function aggregatesOf(address: string): Promise<Record<string, Aggr
 }
 
 function aggregatesIn(frame: WindowFrame, frames: FrameReader): [string, Aggregate][] {
-  return [...frames.read(frame)].map(({ deviceId, metric, tierMs, startMs, ...values }, i) => [
-    `${tierName({ widthMs: tierMs })} ${deviceId} ${metric} ${startMs}`,
-    { ...values, firstOffsetMs: frame.firstOffsetsMs[i], lastOffsetMs: frame.lastOffsetsMs[i] },
-  ]);
+  return [...frames.read(frame)].map(({ deviceId, metric, tierMs, startMs, ...window }, i) => {
+    const { count, sum, min, max, first, last, quantiles } = window;
+    const offsets = { firstOffsetMs: frame.firstOffsetsMs[i], lastOffsetMs: frame.lastOffsetsMs[i] };
+    const deviation = Number(window.deviation.toPrecision(9));
+    return [
+      `${tierName({ widthMs: tierMs })} ${deviceId} ${metric} ${startMs}`,
+      { count, sum, min, max, first, last, ...offsets, deviation, quantiles },
+    ];
+  });
 }

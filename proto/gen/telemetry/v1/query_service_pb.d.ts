@@ -2,7 +2,7 @@
 // @generated from file telemetry/v1/query_service.proto (package telemetry.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { MetricKind } from "./metric_pb.js";
@@ -31,6 +31,13 @@ export declare type SeriesSelector = Message<"telemetry.v1.SeriesSelector"> & {
    * @generated from field: repeated string metric_names = 2;
    */
   metricNames: string[];
+
+  /**
+   * Only devices that have all of these labels, with these values. Empty: all.
+   *
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
 };
 
 /**
@@ -238,13 +245,13 @@ export declare type ListMetricsResponse = Message<"telemetry.v1.ListMetricsRespo
 export declare const ListMetricsResponseSchema: GenMessage<ListMetricsResponse>;
 
 /**
- * Metric is one metric of one device.
+ * Metric is one metric of one device, or of a group of devices.
  *
  * @generated from message telemetry.v1.Metric
  */
 export declare type Metric = Message<"telemetry.v1.Metric"> & {
   /**
-   * The device.
+   * The device. Empty for a group.
    *
    * @generated from field: string device_id = 1;
    */
@@ -277,6 +284,13 @@ export declare type Metric = Message<"telemetry.v1.Metric"> & {
    * @generated from field: string description = 5;
    */
   description: string;
+
+  /**
+   * The labels of a group, empty where its devices have none. Unset for a device.
+   *
+   * @generated from field: map<string, string> group = 6;
+   */
+  group: { [key: string]: string };
 };
 
 /**
@@ -326,6 +340,21 @@ export declare type QueryRangeRequest = Message<"telemetry.v1.QueryRangeRequest"
    * @generated from field: uint32 points_max = 5;
    */
   pointsMax: number;
+
+  /**
+   * Quantiles of each window, 0 to 1, at most 16.
+   *
+   * @generated from field: repeated double quantiles = 6;
+   */
+  quantiles: number[];
+
+  /**
+   * Merges the devices whose labels of these names are equal, metric by metric: at most 8 names, no
+   * more than 10,000 groups. First and last are those of any device, increases are added up.
+   *
+   * @generated from field: repeated string group_by = 7;
+   */
+  groupBy: string[];
 };
 
 /**
@@ -451,6 +480,52 @@ export declare type WindowFrame = Message<"telemetry.v1.WindowFrame"> & {
    * @generated from field: repeated uint32 last_offsets_ms = 13;
    */
   lastOffsetsMs: number[];
+
+  /**
+   * N standard deviations of the values (of the population: divided by the count).
+   *
+   * @generated from field: repeated double deviations = 14;
+   */
+  deviations: number[];
+
+  /**
+   * N increases of a counter, resets included: from the last sample before the window, if the call has
+   * read the window that it is in (or the window just before), to the last sample in it. A fall of the
+   * value is a reset, after which the counter has grown from zero. NaN for a gauge.
+   *
+   * @generated from field: repeated double increases = 15;
+   */
+  increases: number[];
+
+  /**
+   * Time that each increase took, in milliseconds, from sample to sample: the rate is increase / time.
+   * 0 where there was one sample only, and for a gauge.
+   *
+   * @generated from field: repeated double increase_durations_ms = 16;
+   */
+  increaseDurationsMs: number[];
+
+  /**
+   * N times whether the increase is an estimate: late samples overlap a span with a reset.
+   *
+   * @generated from field: repeated bool increases_approximate = 17;
+   */
+  increasesApproximate: boolean[];
+
+  /**
+   * N states, as of about a second ago.
+   *
+   * @generated from field: repeated telemetry.v1.WindowState states = 18;
+   */
+  states: WindowState[];
+
+  /**
+   * N x Q quantiles, one window after the other, in the order of the request: each is within 1 % of the
+   * value at rank floor(quantile * (count - 1)).
+   *
+   * @generated from field: repeated double quantile_values = 19;
+   */
+  quantileValues: number[];
 };
 
 /**
@@ -520,6 +595,13 @@ export declare type SubscribeRequest = Message<"telemetry.v1.SubscribeRequest"> 
    * @generated from field: google.protobuf.Duration interval_min = 4;
    */
   intervalMin?: Duration | undefined;
+
+  /**
+   * Quantiles of each window, 0 to 1, at most 16.
+   *
+   * @generated from field: repeated double quantiles = 5;
+   */
+  quantiles: number[];
 };
 
 /**
@@ -549,7 +631,8 @@ export declare type SubscribeResponse = Message<"telemetry.v1.SubscribeResponse"
     case: "snapshot";
   } | {
     /**
-     * Windows that changed, with their whole values: applying one twice is harmless.
+     * Windows that changed, or have become final, with their whole values: applying one twice is
+     * harmless.
      *
      * @generated from field: telemetry.v1.WindowFrame changes = 2;
      */
@@ -598,6 +681,47 @@ export declare type Heartbeat = Message<"telemetry.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export declare const HeartbeatSchema: GenMessage<Heartbeat>;
+
+/**
+ * WindowState says whether more samples are to be expected.
+ *
+ * @generated from enum telemetry.v1.WindowState
+ */
+export enum WindowState {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: WINDOW_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * More samples are to be expected.
+   *
+   * @generated from enum value: WINDOW_STATE_PROVISIONAL = 1;
+   */
+  PROVISIONAL = 1,
+
+  /**
+   * The device's watermark has passed the end of the window: its latest sample less the allowed
+   * lateness, or the server's clock less that when the device has been silent for longer.
+   *
+   * @generated from enum value: WINDOW_STATE_FINAL = 2;
+   */
+  FINAL = 2,
+
+  /**
+   * Samples came after the window had been final, and are in it.
+   *
+   * @generated from enum value: WINDOW_STATE_CORRECTED = 3;
+   */
+  CORRECTED = 3,
+}
+
+/**
+ * Describes the enum telemetry.v1.WindowState.
+ */
+export declare const WindowStateSchema: GenEnum<WindowState>;
 
 /**
  * QueryService reads the aggregates, once or live.
