@@ -37,7 +37,7 @@ Examples:
   $ tidemark serve
   $ tidemark serve --data /var/lib/tidemark --grpc 0.0.0.0:50051
   $ tidemark serve --durability process             # faster, and a power cut may lose what was acked
-  $ tidemark serve --retention 10s=2d,1m=30d,1h=730d
+  $ tidemark serve --retention 10s=2d,1m=30d,1h=2y
   $ tidemark serve --tiers 1m,1h,1d                 # chosen once: a database keeps its tiers
   $ tidemark serve --grpc 127.0.0.1:0 --json        # {"event":"ready","grpc":"127.0.0.1:40321"}`,
     )
