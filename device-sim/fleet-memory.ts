@@ -1,13 +1,20 @@
 import { invalidField, TelemetryError } from "../lib/base/errors.ts";
 import { formatTime } from "../lib/base/time.ts";
+import type { DisorderOptions } from "./disorder.ts";
 import type { FleetOptions } from "./fleet.ts";
 import type { DiskSpools } from "./uplink/disk-spools.ts";
 
-/** What decides which samples a fleet makes. `startMs` undefined: now, or as before. */
+/** What decides which samples a fleet makes, and in which order. */
 export type FleetChoice = Pick<
   FleetOptions,
   "devices" | "metrics" | "intervalMs" | "batchSamples" | "seed" | "integers" | "idPrefix"
-> & { readonly startMs: number | undefined };
+> &
+  Partial<Pick<DisorderOptions, "outOfOrderRate" | "lateMsMax" | "missingRate">> & {
+    /** Decides as soon as readings are held back: at its end all of them are sent. */
+    readonly batches?: number;
+    /** Undefined: now, or as before. */
+    readonly startMs: number | undefined;
+  };
 
 /** When a fleet began: in the time of its samples, and by the clock. */
 export interface FleetStart {
@@ -23,7 +30,13 @@ const flags: Readonly<Record<Exclude<keyof FleetChoice, "startMs">, string>> = {
   seed: "--seed",
   integers: "--integers",
   idPrefix: "--id-prefix",
+  outOfOrderRate: "--out-of-order",
+  lateMsMax: "--late-by",
+  missingRate: "--missing",
+  batches: "--batches",
 };
+/** In place of what is not chosen. */
+const unset = "unset";
 
 /** Keeps what a fleet is started with beside its spools, so that it can make the same samples again. */
 export function rememberFleet(spools: DiskSpools, choice: FleetChoice, start: FleetStart): void {
@@ -39,8 +52,8 @@ export function recallFleet(spools: DiskSpools, choice: FleetChoice): FleetStart
   const kept = spools.options();
   if (Object.keys(kept).length === 0) return undefined;
   for (const [name, flag] of Object.entries(flags) as [keyof typeof flags, string][]) {
-    if (String(choice[name]) !== kept[name])
-      throw otherFleet(flag, String(choice[name]), kept[name] ?? "something else");
+    const [asked, before] = [String(choice[name] ?? unset), kept[name] ?? unset];
+    if (asked !== before) throw otherFleet(flag, asked, before);
   }
   const startMs = Number(kept["startMs"]);
   if (!Number.isFinite(startMs)) throw new TelemetryError("INTERNAL", "BUG", "the spool does not hold its start");
@@ -51,7 +64,8 @@ export function recallFleet(spools: DiskSpools, choice: FleetChoice): FleetStart
 }
 
 function asText(values: Readonly<Record<string, unknown>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
+  const chosen = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(chosen.map(([name, value]) => [name, String(value)]));
 }
 
 function otherFleet(flag: string, asked: string, kept: string): TelemetryError {
