@@ -35,8 +35,6 @@ const flags: Readonly<Record<Exclude<keyof FleetChoice, "startMs">, string>> = {
   missingRate: "--missing",
   batches: "--batches",
 };
-/** In place of what is not chosen. */
-const unset = "unset";
 
 /** Keeps what a fleet is started with beside its spools, so that it can make the same samples again. */
 export function rememberFleet(spools: DiskSpools, choice: FleetChoice, start: FleetStart): void {
@@ -52,8 +50,8 @@ export function recallFleet(spools: DiskSpools, choice: FleetChoice): FleetStart
   const kept = spools.options();
   if (Object.keys(kept).length === 0) return undefined;
   for (const [name, flag] of Object.entries(flags) as [keyof typeof flags, string][]) {
-    const [asked, before] = [String(choice[name] ?? unset), kept[name] ?? unset];
-    if (asked !== before) throw otherFleet(flag, asked, before);
+    const asked = choice[name] === undefined ? undefined : String(choice[name]);
+    if (asked !== kept[name]) throw otherFleet(flag, asked, kept[name]);
   }
   const startMs = Number(kept["startMs"]);
   if (!Number.isFinite(startMs)) throw new TelemetryError("INTERNAL", "BUG", "the spool does not hold its start");
@@ -68,10 +66,12 @@ function asText(values: Readonly<Record<string, unknown>>): Record<string, strin
   return Object.fromEntries(chosen.map(([name, value]) => [name, String(value)]));
 }
 
-function otherFleet(flag: string, asked: string, kept: string): TelemetryError {
+function otherFleet(flag: string, asked: string | undefined, kept: string | undefined): TelemetryError {
+  const is = asked === undefined ? "is not given" : `is ${asked}`;
+  const before = kept === undefined ? "without it" : `with ${kept}`;
   return invalidField(
     flag,
-    `is ${asked}, and the fleet of this spool was started with ${kept}`,
-    `go on with ${kept}, or name another directory with --spool`,
+    `${is}, and the fleet of this spool was started ${before}`,
+    `go on ${before}, or name another directory with --spool`,
   );
 }

@@ -149,7 +149,8 @@ describe("a device's disorder", () => {
   });
 
   it("has sent the same until then, wherever it is stopped", () => {
-    const untilStopped = (readings: number) => runOf(readings, trucks).sent.filter(({ sentMs }) => Number.isFinite(sentMs));
+    const untilStopped = (readings: number) =>
+      runOf(readings, trucks).sent.filter(({ sentMs }) => Number.isFinite(sentMs));
     expect(samplesOf(untilStopped(900)).slice(0, 700)).toEqual(samplesOf(untilStopped(500)).slice(0, 700));
   });
 
