@@ -132,14 +132,12 @@ function checkStart(
   }
 }
 
-function fleetProgress(
-  { devices, batches, duration: durationMs }: SimulateOptions,
-  delivery: Delivery,
-  startedMs: number,
-) {
+function fleetProgress(options: SimulateOptions, delivery: Delivery, startedMs: number) {
+  const { devices, batches, duration: durationMs } = options;
   const text = () => `${delivery.samplesAcked} samples acked, ack p99 ${delivery.ackMs(99)} ms`;
   if (batches !== undefined) {
-    return new Progress(devices * batches, () => [delivery.batchesAcked, `batches  ${text()}`]);
+    const sent = Math.round(devices * batches * (1 - disorderOf(options).missingRate));
+    return new Progress(sent, () => [delivery.batchesAcked, `batches  ${text()}`]);
   }
   const elapsed = () => Math.round((systemClock.elapsedMs() - startedMs) / 1_000);
   return new Progress(Math.round((durationMs ?? 0) / 1_000), () => [elapsed(), `s  ${text()}`]);

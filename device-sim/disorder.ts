@@ -35,7 +35,7 @@ export interface DisorderTally {
   timesOffline: number;
 }
 
-/** One device holds back so many readings at most; a few minutes of them, some 300 KiB. */
+/** One device holds back so many readings at most. Trucks hold 45 at 1 s; all of these with ten metrics are 400 KiB. */
 export const heldReadingsMax = 1_024;
 /** Values in the held readings of one device at most: 128 KiB. */
 export const heldValuesMax = 16 * 1_024;

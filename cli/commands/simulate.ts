@@ -145,7 +145,7 @@ Examples:
   $ tidemark simulate --start 2026-01-01T00:00:00Z --speed max --batches 1000 --batch-samples 100
   $ tidemark simulate --mode push --batches 10 --integers --json
   $ tidemark simulate --disorder trucks --integers --log ./sent.ndjson --duration 10m
-  $ tidemark simulate --disorder trucks --missing 0 --start now-1d --speed max --interval 10s --batches 8000
+  $ tidemark simulate --disorder trucks --missing 0 --start now-3h --speed max --interval 10s --batches 1000
   $ tidemark simulate --spool ./spool --log ./sent.ndjson --integers
   $ tidemark verify --log ./sent.ndjson`,
     )
