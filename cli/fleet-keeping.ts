@@ -28,7 +28,7 @@ export class FleetKeeping {
     const nowMs = systemClock.nowMs();
     this.#diskSpools = spool === undefined ? undefined : new DiskSpools(spool, bounds, randomBytes);
     this.spools = this.#diskSpools ?? new MemorySpools(bounds, randomBytes);
-    const choice = { ...fleetChoice(options), startMs: start };
+    const choice = fleetChoice(options);
     try {
       const kept = this.#diskSpools && recallFleet(this.#diskSpools, choice);
       this.start = kept ?? { startMs: start ?? nowMs, startedAtMs: nowMs };

@@ -19,7 +19,7 @@ export const devicesSetting = (max: number) =>
     .argParser(integer("--devices", 1, max))
     .default(100);
 export const metricsSetting = () =>
-  setting("--metrics <n>", "metrics per device")
+  setting("--metrics <n>", "metrics per device; the 7th and 8th of every ten, energy and packets, are counters")
     .argParser(integer("--metrics", 1, metricsPerDeviceMax))
     .default(10);
 export const intervalSetting = () =>

@@ -1,3 +1,5 @@
+import { type DisorderOptions, type DisorderProfile, disorderProfiles } from "../device-sim/disorder.ts";
+import type { FleetChoice } from "../device-sim/fleet-memory.ts";
 import type { SpoolFullPolicy } from "../device-sim/uplink/spool.ts";
 import type { UplinkMode } from "../device-sim/uplink/uplink.ts";
 
@@ -25,13 +27,45 @@ export interface SimulateOptions {
   readonly spoolBytes?: number | undefined;
   readonly spoolFull?: SpoolFullPolicy | undefined;
   readonly log?: string | undefined;
+  readonly disorder?: DisorderProfile | undefined;
+  readonly outOfOrder?: number | undefined;
+  readonly lateBy?: number | undefined;
+  readonly missing?: number | undefined;
+  readonly offline?: number | undefined;
+  readonly offlineFor?: number | undefined;
   readonly resend?: number | undefined;
   readonly cut?: number | undefined;
 }
 
-export function fleetChoice(options: SimulateOptions) {
+/** What the fleet is, whatever becomes of its readings. */
+export function fleetBasis(options: SimulateOptions) {
   const { devices, metrics, interval, batchSamples = metrics, seed, integers = false, idPrefix } = options;
   return { devices, metrics, intervalMs: interval, batchSamples, seed, integers, idPrefix };
+}
+
+/** What decides the bytes of its batches: times offline only decide when they are sent. */
+export function fleetChoice(options: SimulateOptions): FleetChoice {
+  const { outOfOrderRate, lateMsMax, missingRate } = disorderOf(options);
+  return {
+    ...fleetBasis(options),
+    startMs: options.start,
+    ...(outOfOrderRate > 0 && { outOfOrderRate, lateMsMax }),
+    ...(missingRate > 0 && { missingRate }),
+    ...(outOfOrderRate + missingRate > 0 && options.batches !== undefined && { batches: options.batches }),
+  };
+}
+
+/** The named profile, or none, with the single flags over it. */
+export function disorderOf(options: SimulateOptions): DisorderOptions & { readonly resendRate: number } {
+  const profile = options.disorder && disorderProfiles[options.disorder];
+  return {
+    outOfOrderRate: options.outOfOrder ?? profile?.outOfOrderRate ?? 0,
+    lateMsMax: options.lateBy ?? profile?.lateMsMax ?? disorderProfiles.trucks.lateMsMax,
+    missingRate: options.missing ?? profile?.missingRate ?? 0,
+    offlineRate: options.offline ?? profile?.offlineRate ?? 0,
+    offlineMsMax: options.offlineFor ?? profile?.offlineMsMax ?? disorderProfiles.trucks.offlineMsMax,
+    resendRate: options.resend ?? profile?.resendRate ?? 0,
+  };
 }
 
 export function spoolBytes({ devices, spoolBytes: asked }: SimulateOptions): number {

@@ -12,7 +12,7 @@ import { connect } from "./connect.ts";
 import { FleetKeeping } from "./fleet-keeping.ts";
 import { after } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
-import { fleetChoice, type SimulateOptions, spoolBytes } from "./simulate-options.ts";
+import { disorderOf, fleetBasis, type SimulateOptions, spoolBytes } from "./simulate-options.ts";
 import { log } from "./terminal.ts";
 
 /** Samples that are not acked this long after the fleet has stopped are given up, and told. */
@@ -39,7 +39,8 @@ async function runFleet(options: SimulateOptions, keeping: FleetKeeping, interru
   const uplinks = channels.map((channel, i) => uplinkOf(options, keeping, delivery, channel, i));
   const fleet = new Fleet(
     {
-      ...fleetChoice(options),
+      ...fleetBasis(options),
+      disorder: disorderOf(options),
       speed: options.speed,
       batches: options.batches,
       startMs,
@@ -72,6 +73,7 @@ async function runFleet(options: SimulateOptions, keeping: FleetKeeping, interru
     samplesAcked: delivery.samplesAcked,
     samplesRejected: delivery.samplesRejected,
     samplesLost: delivery.samplesLost,
+    ...fleet.disorder,
     reconnects: delivery.reconnects,
     slowDowns: delivery.slowDowns,
     start: formatTime(startMs),
@@ -89,8 +91,9 @@ function uplinkOf(
   channel: Channel,
   i: number,
 ): Uplink {
-  const { resend = 0, cut = 0 } = options;
-  const mischief = { resendRate: resend, cutRate: cut, prng: new Prng(options.seed, `mischief ${i}`) };
+  const { cut = 0 } = options;
+  const { resendRate } = disorderOf(options);
+  const mischief = { resendRate, cutRate: cut, prng: new Prng(options.seed, `mischief ${i}`) };
   return new Uplink({
     channel,
     mode: options.mode,
@@ -103,7 +106,7 @@ function uplinkOf(
     spools,
     seals,
     deliveryLog,
-    ...(resend + cut > 0 && { mischief, openChannel: () => new Channel(options.address) }),
+    ...(resendRate + cut > 0 && { mischief, openChannel: () => new Channel(options.address) }),
   });
 }
 
@@ -129,14 +132,12 @@ function checkStart(
   }
 }
 
-function fleetProgress(
-  { devices, batches, duration: durationMs }: SimulateOptions,
-  delivery: Delivery,
-  startedMs: number,
-) {
+function fleetProgress(options: SimulateOptions, delivery: Delivery, startedMs: number) {
+  const { devices, batches, duration: durationMs } = options;
   const text = () => `${delivery.samplesAcked} samples acked, ack p99 ${delivery.ackMs(99)} ms`;
   if (batches !== undefined) {
-    return new Progress(devices * batches, () => [delivery.batchesAcked, `batches  ${text()}`]);
+    const sent = Math.round(devices * batches * (1 - disorderOf(options).missingRate));
+    return new Progress(sent, () => [delivery.batchesAcked, `batches  ${text()}`]);
   }
   const elapsed = () => Math.round((systemClock.elapsedMs() - startedMs) / 1_000);
   return new Progress(Math.round((durationMs ?? 0) / 1_000), () => [elapsed(), `s  ${text()}`]);

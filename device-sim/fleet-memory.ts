@@ -1,13 +1,20 @@
 import { invalidField, TelemetryError } from "../lib/base/errors.ts";
 import { formatTime } from "../lib/base/time.ts";
+import type { DisorderOptions } from "./disorder.ts";
 import type { FleetOptions } from "./fleet.ts";
 import type { DiskSpools } from "./uplink/disk-spools.ts";
 
-/** What decides which samples a fleet makes. `startMs` undefined: now, or as before. */
+/** What decides which samples a fleet makes, and in which order. */
 export type FleetChoice = Pick<
   FleetOptions,
   "devices" | "metrics" | "intervalMs" | "batchSamples" | "seed" | "integers" | "idPrefix"
-> & { readonly startMs: number | undefined };
+> &
+  Partial<Pick<DisorderOptions, "outOfOrderRate" | "lateMsMax" | "missingRate">> & {
+    /** Decides as soon as readings are held back: at its end all of them are sent. */
+    readonly batches?: number;
+    /** Undefined: now, or as before. */
+    readonly startMs: number | undefined;
+  };
 
 /** When a fleet began: in the time of its samples, and by the clock. */
 export interface FleetStart {
@@ -23,6 +30,10 @@ const flags: Readonly<Record<Exclude<keyof FleetChoice, "startMs">, string>> = {
   seed: "--seed",
   integers: "--integers",
   idPrefix: "--id-prefix",
+  outOfOrderRate: "--out-of-order",
+  lateMsMax: "--late-by",
+  missingRate: "--missing",
+  batches: "--batches",
 };
 
 /** Keeps what a fleet is started with beside its spools, so that it can make the same samples again. */
@@ -39,8 +50,8 @@ export function recallFleet(spools: DiskSpools, choice: FleetChoice): FleetStart
   const kept = spools.options();
   if (Object.keys(kept).length === 0) return undefined;
   for (const [name, flag] of Object.entries(flags) as [keyof typeof flags, string][]) {
-    if (String(choice[name]) !== kept[name])
-      throw otherFleet(flag, String(choice[name]), kept[name] ?? "something else");
+    const asked = choice[name] === undefined ? undefined : String(choice[name]);
+    if (asked !== kept[name]) throw otherFleet(flag, asked, kept[name]);
   }
   const startMs = Number(kept["startMs"]);
   if (!Number.isFinite(startMs)) throw new TelemetryError("INTERNAL", "BUG", "the spool does not hold its start");
@@ -51,13 +62,16 @@ export function recallFleet(spools: DiskSpools, choice: FleetChoice): FleetStart
 }
 
 function asText(values: Readonly<Record<string, unknown>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
+  const chosen = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(chosen.map(([name, value]) => [name, String(value)]));
 }
 
-function otherFleet(flag: string, asked: string, kept: string): TelemetryError {
+function otherFleet(flag: string, asked: string | undefined, kept: string | undefined): TelemetryError {
+  const is = asked === undefined ? "is not given" : `is ${asked}`;
+  const before = kept === undefined ? "without it" : `with ${kept}`;
   return invalidField(
     flag,
-    `is ${asked}, and the fleet of this spool was started with ${kept}`,
-    `go on with ${kept}, or name another directory with --spool`,
+    `${is}, and the fleet of this spool was started ${before}`,
+    `go on ${before}, or name another directory with --spool`,
   );
 }

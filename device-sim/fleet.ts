@@ -1,33 +1,32 @@
 import type { Clock } from "../lib/base/clock.ts";
 import { Prng } from "../lib/base/prng.ts";
 import { Batcher, type SealedRows } from "./batcher.ts";
+import { Disorder, type DisorderOptions, type DisorderTally } from "./disorder.ts";
+import { OfflineTimes } from "./offline-times.ts";
 import { Pace, type Speed } from "./pace.ts";
-import { type Signal, signalsFor } from "./signal.ts";
+import { type Reading, type ReadingsChoice, readingsOf } from "./readings.ts";
+import { signalsFor } from "./signal.ts";
 import type { DeviceLink } from "./uplink/device-link.ts";
 import type { Uplink } from "./uplink/uplink.ts";
 
-export interface FleetOptions {
+export interface FleetOptions extends ReadingsChoice {
   readonly devices: number;
-  /** Metrics per device. */
-  readonly metrics: number;
-  /** Event time between two rows of a device. */
-  readonly intervalMs: number;
   /** Values per batch. */
   readonly batchSamples: number;
-  readonly seed: number;
-  /** Event time of the first row of each device. */
-  readonly startMs: number;
   readonly speed: Speed;
-  /** Whole numbers only: their sums are exact in any order. */
-  readonly integers: boolean;
-  /** Batches per device; undefined: until stopped. */
+  /** Each device makes as many values as fill so many batches; undefined: until stopped. */
   readonly batches: number | undefined;
   /** Begins each device's id. */
   readonly idPrefix: string;
   readonly clock: Clock;
+  /** Undefined: every reading is made, and sent at once. */
+  readonly disorder?: DisorderOptions | undefined;
   /** How long ago the fleet began: what was due since is due at once. 0: now. */
   readonly startedAgoMs?: number;
-  /** Whether a batch that is not full is sealed when the fleet is stopped; a fleet that goes on later fills it. */
+  /**
+   * Whether a batch that is not full, and readings that are held back, are sent when the fleet is stopped; a fleet
+   * that goes on later makes them again.
+   */
   readonly sealRest?: boolean;
 }
 
@@ -42,15 +41,16 @@ const firmwares = ["1.4.2", "1.5.0", "2.0.1"];
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #devices: SimulatedDevice[];
+  /** What the disorder has come to, since the fleet began. */
+  readonly disorder: DisorderTally = { readingsLate: 0, readingsMissing: 0, timesOffline: 0 };
 
   /** @param uplinks the devices are dealt out to them in turn */
   constructor(options: FleetOptions, uplinks: readonly Uplink[]) {
     this.#options = options;
-    const signals = signalsFor(options.metrics);
     const digits = Math.max(4, String(options.devices).length);
     this.#devices = Array.from({ length: options.devices }, (_, i) => {
       const deviceId = `${options.idPrefix}${String(i + 1).padStart(digits, "0")}`;
-      return new SimulatedDevice(i, deviceId, signals, options, uplinks[i % uplinks.length]);
+      return new SimulatedDevice(i, deviceId, options, uplinks[i % uplinks.length], this.disorder);
     });
   }
 
@@ -72,58 +72,78 @@ class SimulatedDevice {
   readonly #options: FleetOptions;
   readonly #link: DeviceLink;
   readonly #batcher: Batcher;
-  readonly #next: ((timeMs: number) => number)[];
+  readonly #readings: Iterable<Reading>;
+  readonly #disorder: Disorder | undefined;
+  readonly #offlineTimes: OfflineTimes | undefined;
+  readonly #tally: DisorderTally;
   /** Devices do not all report at the same moment. */
   readonly #phaseMs: number;
   /** Batches that an earlier process has sealed: they are made again, and not sent. */
   readonly #sealedBefore: number;
   #sealed = 0;
+  #offline = false;
 
-  constructor(index: number, deviceId: string, signals: readonly Signal[], options: FleetOptions, uplink: Uplink) {
-    const prng = new Prng(options.seed, `device ${index}`);
+  constructor(index: number, deviceId: string, options: FleetOptions, uplink: Uplink, tally: DisorderTally) {
+    const { seed, metrics, batches = Number.POSITIVE_INFINITY, batchSamples, disorder } = options;
+    const prng = new Prng(seed, `device ${index}`);
     const pick = (values: readonly string[]) => values[prng.below(values.length)];
     const labels = { site: pick(sites), model: pick(models), firmware: pick(firmwares) };
     this.#options = options;
-    this.#link = uplink.add({ deviceId, labels, metrics: signals });
+    this.#link = uplink.add({ deviceId, labels, metrics: signalsFor(metrics) });
     this.#sealedBefore = this.#link.spool.nextSequence - 1;
-    this.#batcher = new Batcher(signals.length, options.batchSamples);
+    this.#batcher = new Batcher(metrics, batchSamples);
     this.#phaseMs = prng.uniform() * options.intervalMs;
-    this.#next = signals.map((signal) => signal.start(new Prng(options.seed, `device ${index} ${signal.name}`)));
+    this.#readings = readingsOf(index, options, batches * batchSamples);
+    const { outOfOrderRate = 0, missingRate = 0, offlineRate = 0 } = disorder ?? {};
+    if (disorder && outOfOrderRate + missingRate > 0) {
+      this.#disorder = new Disorder(disorder, seed, index, metrics, tally);
+    }
+    if (disorder && offlineRate > 0) this.#offlineTimes = new OfflineTimes(disorder, options, index);
+    this.#tally = tally;
   }
 
   async run(pace: Pace, signal: AbortSignal): Promise<void> {
-    const { startMs, intervalMs } = this.#options;
-    // Refused for good: the uplink tells why, the other devices go on.
-    for (let row = 0; !this.#done && !signal.aborted && this.#link.failure === undefined; row += 1) {
-      const timeMs = startMs + row * intervalMs;
-      await pace.due(timeMs + (Number.isFinite(pace.speed) ? this.#phaseMs : 0), signal);
-      if (signal.aborted) break;
-      await this.#seal(this.#batcher.add(timeMs, this.#row(timeMs)));
-    }
-    const rest = this.#options.sealRest ?? true;
-    if (!this.#done && rest) await this.#seal(this.#batcher.flush());
+    const ended = await this.#sendReadings(pace, signal);
+    this.#link.goOnline();
+    if (!ended && !(this.#options.sealRest ?? true)) return;
+    for (const { timeMs, values } of this.#disorder?.flush() ?? []) await this.#seal(this.#batcher.add(timeMs, values));
+    await this.#seal(this.#batcher.flush());
   }
 
   stopWaiting(): void {
     this.#link.spool.stopWaiting();
   }
 
-  get #done(): boolean {
-    return this.#sealed >= (this.#options.batches ?? Number.POSITIVE_INFINITY);
+  /** @returns whether all were sent, or held back: it was not stopped before */
+  async #sendReadings(pace: Pace, signal: AbortSignal): Promise<boolean> {
+    for (const reading of this.#readings) {
+      // Refused for good: the uplink tells why, the other devices go on.
+      if (signal.aborted || this.#link.failure !== undefined) return false;
+      await pace.due(reading.timeMs + (Number.isFinite(pace.speed) ? this.#phaseMs : 0), signal);
+      if (signal.aborted) return false;
+      this.#goOnOrOffline(reading.timeMs);
+      for (const { timeMs, values } of this.#disorder?.add(reading) ?? [reading]) {
+        await this.#seal(this.#batcher.add(timeMs, values));
+      }
+    }
+    return true;
   }
 
-  #row(timeMs: number): Float64Array {
-    const row = new Float64Array(this.#next.length);
-    for (let i = 0; i < row.length; i += 1) {
-      const value = this.#next[i](timeMs);
-      row[i] = this.#options.integers ? Math.round(value * 100) : value;
-    }
-    return row;
+  #goOnOrOffline(timeMs: number): void {
+    const offline = this.#offlineTimes?.isOffline(timeMs) ?? false;
+    if (offline === this.#offline) return;
+    this.#offline = offline;
+    if (offline) {
+      this.#link.goOffline();
+      this.#tally.timesOffline += 1;
+    } else this.#link.goOnline();
   }
 
   async #seal(batches: Iterable<SealedRows>): Promise<void> {
     for (const batch of batches) {
-      if (this.#done || this.#link.failure !== undefined) return;
+      if (this.#link.failure !== undefined) return;
+      // What is left of the last reading, when the fleet ends inside it.
+      if (batch.samples === 0) continue;
       this.#sealed += 1;
       if (this.#sealed <= this.#sealedBefore) continue;
       // A refused device is told by its uplink, for the whole fleet at once.

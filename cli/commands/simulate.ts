@@ -1,4 +1,5 @@
 import type { Command } from "@commander-js/extra-typings";
+import { type DisorderProfile, disorderProfiles } from "../../device-sim/disorder.ts";
 import { parseSpeed } from "../../device-sim/pace.ts";
 import { spoolFullPolicies } from "../../device-sim/uplink/spool.ts";
 import { uplinkModes } from "../../device-sim/uplink/uplink.ts";
@@ -85,9 +86,38 @@ export function addSimulate(program: Command): void {
     )
     .addOption(setting("--log <file>", "append what is sealed, acked, refused and lost, for tidemark verify"))
     .addOption(
-      setting("--resend <rate>", "share of the batches that are sent again on purpose, 0 to 1").argParser(
-        rate("--resend"),
+      setting("--disorder <profile>", "readings and devices as they are on the road: sets the six flags below").choices(
+        Object.keys(disorderProfiles) as DisorderProfile[],
       ),
+    )
+    .addOption(
+      setting("--out-of-order <rate>", "share of the readings that are sent late, 0 to 1 (trucks: 0.3)").argParser(
+        rate("--out-of-order"),
+      ),
+    )
+    .addOption(
+      setting("--late-by <duration>", "how late at most, in event time (default: 5m)").argParser(duration("--late-by")),
+    )
+    .addOption(
+      setting("--missing <rate>", "share of the readings that are never made, 0 to 1 (trucks: 0.1)").argParser(
+        rate("--missing"),
+      ),
+    )
+    .addOption(
+      setting("--offline <rate>", "share of the time that a device gathers and does not send (trucks: 0.05)").argParser(
+        rate("--offline"),
+      ),
+    )
+    .addOption(
+      setting("--offline-for <duration>", "how long at a time at most, in event time (default: 10m)").argParser(
+        duration("--offline-for"),
+      ),
+    )
+    .addOption(
+      setting(
+        "--resend <rate>",
+        "share of the batches that are sent again on purpose, 0 to 1 (trucks: 0.01)",
+      ).argParser(rate("--resend")),
     )
     .addOption(
       setting("--cut <rate>", "chance per second that a connection is cut on purpose, 0 to 1").argParser(rate("--cut")),
@@ -103,11 +133,19 @@ Without --spool every run is a new spool, that is a new session of each device: 
 ids takes over from the first, which is then refused. With it, sealed batches outlive the process, and a
 fleet that is started again goes on where it was.
 
+--disorder trucks is a fleet on the road; each of its flags can be given another value, or be given alone. A reading
+that is late keeps its time. What is missing and late is drawn from the seed: without disorder, the same seed
+and start give the same readings in order, and those that are missing as well. --batches counts them all, and at
+its end everything that is held back is sent. A device holds back at most 1,024 readings or 16,384 values, and then
+sends the next one early; offline, it gathers in its spool, and is online again when that is full.
+
 Examples:
   $ tidemark simulate --devices 20 --duration 30s
   $ tidemark simulate --devices 1000 --connections 4 --interval 10s
   $ tidemark simulate --start 2026-01-01T00:00:00Z --speed max --batches 1000 --batch-samples 100
   $ tidemark simulate --mode push --batches 10 --integers --json
+  $ tidemark simulate --disorder trucks --integers --log ./sent.ndjson --duration 10m
+  $ tidemark simulate --disorder trucks --missing 0 --start now-3h --speed max --interval 10s --batches 1000
   $ tidemark simulate --spool ./spool --log ./sent.ndjson --integers
   $ tidemark verify --log ./sent.ndjson`,
     )
@@ -134,11 +172,14 @@ function summaryLines(summary: Summary): string[] {
   const { batchesLost, samplesLost, slowDowns } = summary;
   const perSecond = Math.round(summary.samplesAcked / Math.max(summary.seconds, 0.001));
   const lost = (count: number) => (batchesLost === 0 ? "" : `  lost ${count}`);
+  const { readingsLate, readingsMissing, timesOffline } = summary;
+  const disorderly = readingsLate + readingsMissing + timesOffline > 0;
   const slow = Object.entries(slowDowns).filter(([, times]) => times > 0);
   return [
     `${summary.devices} devices, ${summary.seconds} s, ${perSecond} samples/s`,
     `batches  sent ${summary.batchesSent}  acked ${summary.batchesAcked}${lost(batchesLost)}`,
     `samples  sent ${summary.samplesSent}  acked ${summary.samplesAcked}  rejected ${summary.samplesRejected}${lost(samplesLost)}`,
+    ...(disorderly ? [`readings late ${readingsLate}  missing ${readingsMissing}  times offline ${timesOffline}`] : []),
     `ack      p50 ${summary.ackP50Ms} ms  p99 ${summary.ackP99Ms} ms`,
     ...(slow.length === 0 ? [] : [`slowed   ${slow.map(([cause, times]) => `${times} times by ${cause}`).join(", ")}`]),
     `again    --seed ${summary.seed} --start ${summary.start}`,

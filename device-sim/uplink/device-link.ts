@@ -41,6 +41,9 @@ export class DeviceLink {
    * spool of an earlier process: the server is asked first then.
    */
   markKnown: boolean;
+  #online = true;
+  /** Highest sequence that is kept, and may be sent when the device is online. */
+  #keptSequence = 0;
   /** Where the server has told to go on on this call. */
   #resumedAt = 0;
   readonly #outbox: Outbox;
@@ -74,14 +77,26 @@ export class DeviceLink {
     const room = this.spool.append(bytes, samples);
     this.#seals.add(
       () => {
-        this.spool.release(sequence);
-        this.#outbox.enqueue(this);
+        this.#keptSequence = sequence;
+        this.#release();
       },
       (error) => this.fail(notKept(error)),
     );
     this.#log?.sealed({ sequence, samples, bytes });
+    // Nothing would make room any more, and its source would wait for ever.
+    if (!this.#online && this.spool.full) this.goOnline();
     await room;
     if (this.failure !== undefined) throw this.failure;
+  }
+
+  /** What is sealed from now on is not sent before `goOnline`, or before the spool is full. */
+  goOffline(): void {
+    this.#online = false;
+  }
+
+  goOnline(): void {
+    this.#online = true;
+    this.#release();
   }
 
   /** Takes the next batch or gap to send. */
@@ -161,6 +176,12 @@ export class DeviceLink {
   /** Whether nothing is left to be done for it. */
   get idle(): boolean {
     return this.failure !== undefined || this.spool.unackedBatches === 0;
+  }
+
+  #release(): void {
+    if (!this.#online) return;
+    this.spool.release(this.#keptSequence);
+    this.#outbox.enqueue(this);
   }
 
   #onSetBack(mark: number, incarnation: Uint8Array): void {

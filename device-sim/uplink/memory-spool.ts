@@ -59,6 +59,10 @@ export class MemorySpool implements Spool {
     return this.#bytes;
   }
 
+  get full(): boolean {
+    return this.#bytes >= this.#bounds.bytesMax;
+  }
+
   get unackedBatches(): number {
     return this.#entries.length === 0 ? 0 : this.#lastSequence - this.#ackedSequence;
   }
@@ -94,7 +98,7 @@ export class MemorySpool implements Spool {
     this.#bytes += bytes.length;
     this.onAppended(batch);
     if (this.#bounds.whenFull === "overwrite") this.#overwrite();
-    else while (this.#full && this.#waits) await new Promise<void>((resolve) => this.#onRoom.push(resolve));
+    else while (this.full && this.#waits) await new Promise<void>((resolve) => this.#onRoom.push(resolve));
   }
 
   release(sequence: number): void {
@@ -145,7 +149,7 @@ export class MemorySpool implements Spool {
     this.#bytesUnderWay = this.#next >= settled ? this.#bytesUnderWay - bytes : 0;
     this.#next = Math.max(0, this.#next - settled);
     this.onAcked(sequence, settled);
-    if (!this.#full) this.#letWaitersGo();
+    if (!this.full) this.#letWaitersGo();
     return { batches, kept, lost };
   }
 
@@ -195,15 +199,11 @@ export class MemorySpool implements Spool {
     return [];
   }
 
-  get #full(): boolean {
-    return this.#bytes >= this.#bounds.bytesMax;
-  }
-
   /** Drops the oldest batches that are not under way, until the newest fits. */
   #overwrite(): void {
     let at = this.#next;
     while (this.#entries[at] instanceof GapRecord) at += 1;
-    for (let batch = this.#entries[at]; this.#full && at < this.#entries.length - 1; batch = this.#entries[at]) {
+    for (let batch = this.#entries[at]; this.full && at < this.#entries.length - 1; batch = this.#entries[at]) {
       if (batch instanceof GapRecord) return;
       const before = at > this.#next ? this.#entries[at - 1] : undefined;
       if (before instanceof GapRecord && before.reason === GapReason.SPOOL_FULL) {

@@ -57,6 +57,8 @@ export interface Spool {
   /** Highest sequence that is settled at the server. */
   readonly ackedSequence: number;
   readonly bytes: number;
+  /** Whether there is no room for another batch until some are acked, or overwritten. */
+  readonly full: boolean;
   /** Batches that were sealed and are not settled, those of gaps included. */
   readonly unackedBatches: number;
   /** Whether `takeUnsent` would give something. */

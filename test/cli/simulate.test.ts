@@ -30,6 +30,9 @@ describe.concurrent("simulate", () => {
       batchesUnacked: 0,
       batchesLost: 0,
       samplesLost: 0,
+      readingsLate: 0,
+      readingsMissing: 0,
+      timesOffline: 0,
       slowDowns: { disk: 0, quota: 0, memory: 0 },
       reconnects: 0,
       start: "2026-01-01T00:00:00Z",
@@ -137,6 +140,15 @@ describe.concurrent("simulate refuses, before it sends anything,", () => {
       "in the future",
       "choose an earlier --start, fewer batches or a shorter --interval",
     ],
+    [
+      "a profile that it does not have",
+      ["--disorder", "ships"],
+      "--disorder <profile>",
+      "ships",
+      "Allowed choices are trucks",
+    ],
+    ["a share over one", ["--missing", "1.5"], "--missing", "1.5", "choose a number from 0 to 1"],
+    ["a lateness without a unit", ["--late-by", "5"], "--late-by", "write a number with its unit"],
     ["batches with a duration", ["--batches", "1", "--duration", "1s"], "--duration <duration>", "--batches <n>"],
   ])("%s", async (_, args, ...words) => {
     const { code, stdout, stderr } = await simulate(...args, "--id-prefix", "never-");

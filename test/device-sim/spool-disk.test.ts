@@ -305,6 +305,22 @@ describe("a spool on disk", () => {
     expect(recallFleet(spools, { ...now, startMs: 5_000 })).toEqual(start);
     const other = (change: object) => () => recallFleet(spools, { ...now, ...change });
     expect(other({ seed: 2 })).toThrow(/--seed is 2, .* started with 1; go on with 1/);
+    expect(other({ missingRate: 0.1 })).toThrow(/--missing is 0.1, .* started without it; go on without it, or/);
     expect(other({ startMs: 6_000 })).toThrow(/--start is 1970-01-01T00:00:06Z, .* started with 1970-01-01T00:00:05Z/);
+  });
+
+  it("refuses other disorder, and another end of it: what is sealed would change", () => {
+    const spools = onDisk(directory(), roomy);
+    const fleet = { devices: 2, metrics: 3, intervalMs: 1_000, batchSamples: 3, seed: 1, integers: true, idPrefix: "" };
+    const choice = { ...fleet, outOfOrderRate: 0.3, lateMsMax: 60_000, batches: 100, startMs: undefined };
+    const start = { startMs: 5_000, startedAtMs: 7_000 };
+    rememberFleet(spools, choice, start);
+    expect(recallFleet(spools, choice)).toEqual(start);
+    const other = (change: object) => () => recallFleet(spools, { ...choice, ...change });
+    expect(other({ batches: 200 })).toThrow(/--batches is 200, .* started with 100/);
+    expect(other({ lateMsMax: 1 })).toThrow(/--late-by is 1, .* started with 60000/);
+    expect(() => recallFleet(spools, { ...fleet, startMs: undefined })).toThrow(
+      /--out-of-order is not given, .* with 0.3/,
+    );
   });
 });
