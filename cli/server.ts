@@ -1,4 +1,5 @@
 import { Inlet } from "../ingest/inlet.ts";
+import { defaultQuotas, type IngestQuotas } from "../ingest/quotas.ts";
 import { ingestHandlers } from "../ingest/service.ts";
 import { Writer } from "../ingest/writer.ts";
 import type { Tier } from "../lib/aggregate/tiers.ts";
@@ -14,6 +15,7 @@ import { Reader } from "../query/reader.ts";
 import { type QueryOptions, queryHandlers } from "../query/service.ts";
 import { Subscriptions } from "../query/subscriptions.ts";
 import { adminHandlers } from "./admin-service.ts";
+import { describeQuotas } from "./quota-options.ts";
 
 export interface ServerOptions {
   readonly dataDir: string;
@@ -24,6 +26,8 @@ export interface ServerOptions {
   readonly log: Log;
   /** What an ack survives; `fsync` by default. */
   readonly durability?: Durability;
+  /** What devices may use; `defaultQuotas` by default. */
+  readonly quotas?: IngestQuotas;
   /** A fault on purpose (`lib/base/faults.ts`). */
   readonly fault?: string | undefined;
 }
@@ -54,9 +58,10 @@ export class TidemarkServer {
     tiers,
     log,
     durability = "fsync",
+    quotas = defaultQuotas,
     fault,
   }: ServerOptions): Promise<TidemarkServer> {
-    const writer = await Writer.start({ dataDir, tiers, durability, fault });
+    const writer = await Writer.start({ dataDir, tiers, durability, quotas, fault });
     const reader = new Reader({ dataDir, tiers });
     const ending = new AbortController();
     const feed = new LiveFeed((filters) => writer.call("setFilters", filters));
@@ -75,11 +80,12 @@ export class TidemarkServer {
       "messages",
       queryHandlers({ reader, feed, subscriptions, tiers, clock, barrier, ending: ending.signal }),
     );
-    rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, clock }));
+    rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, quotas, clock }));
     const { recoveredGroups, durability: found } = writer.ready;
     log.info(
       `durability ${found}${recoveredGroups > 0 ? `, ${recoveredGroups} groups recovered from the journal` : ""}`,
     );
+    log.info(`limits: ${describeQuotas(quotas)}`);
     try {
       const address = await rpc.listen(grpc);
       return new TidemarkServer(address, { rpc, inlet, writer, reader, ending });

@@ -1,5 +1,6 @@
 import type { WindowSet } from "../lib/aggregate/window-set.ts";
 import { BatchDecoder } from "../lib/wire/batch-decoder.ts";
+import { noSeries } from "./refused-handles.ts";
 import { SampleCheck, type SampleRefusal, type TimeBounds } from "./sample-check.ts";
 
 /** Takes a batch from its bytes into windows: the same way when it comes in, and when the journal is replayed. */
@@ -32,7 +33,8 @@ export class BatchIntake {
       const to = timeStart[table + 1];
       let valueAt = valueStart[table];
       for (let metric = metricStart[table]; metric < metricStart[table + 1]; metric += 1) {
-        added += windows.add(seriesOfMetric[metric], timesMs, from, to, values, valueAt);
+        if (seriesOfMetric[metric] !== noSeries)
+          added += windows.add(seriesOfMetric[metric], timesMs, from, to, values, valueAt);
         valueAt += to - from;
       }
     }

@@ -3,6 +3,13 @@ import { defaultTiers, tierName } from "../../lib/aggregate/tiers.ts";
 import { Demo } from "../demo.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { devicesSetting, intervalSetting, metricsSetting, retention, setting } from "../options.ts";
+import {
+  deviceRateSetting,
+  deviceSeriesMaxSetting,
+  futureMaxSetting,
+  quotasOf,
+  seriesMaxSetting,
+} from "../quota-options.ts";
 import { dataSetting, grpcSetting } from "./serve.ts";
 
 /** 1,000 series take some 250 MiB in a month, and 45 MiB a year from then on: days are kept, so that history counts. */
@@ -22,6 +29,10 @@ export function addDemo(program: Command): void {
         .argParser(retention("--retention", defaultTiers))
         .default(retention("--retention", defaultTiers)(demoRetention), demoRetention),
     )
+    .addOption(deviceSeriesMaxSetting())
+    .addOption(seriesMaxSetting())
+    .addOption(deviceRateSetting())
+    .addOption(futureMaxSetting())
     .addHelpText(
       "after",
       `
@@ -35,8 +46,16 @@ While it runs, from another terminal:
   $ tidemark watch --device demo-0001
   $ tidemark query --device demo-0001 --metric temperature --from now-5m --tier 10s`,
     )
-    .action(async ({ data, grpc, devices, metrics, interval, retention: tiers }) => {
-      const demo = new Demo({ dataDir: data, grpc, devices, metrics, intervalMs: interval, tiers });
+    .action(async ({ data, grpc, devices, metrics, interval, retention: tiers, ...flags }) => {
+      const demo = new Demo({
+        dataDir: data,
+        grpc,
+        devices,
+        metrics,
+        intervalMs: interval,
+        tiers,
+        quotas: quotasOf(flags),
+      });
       await demo.run(untilInterrupted());
     });
 }

@@ -2,6 +2,13 @@ import type { Command } from "@commander-js/extra-typings";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { aborted, untilInterrupted } from "../interrupt.ts";
 import { hostPort, jsonSetting, retention, setting } from "../options.ts";
+import {
+  deviceRateSetting,
+  deviceSeriesMaxSetting,
+  futureMaxSetting,
+  quotasOf,
+  seriesMaxSetting,
+} from "../quota-options.ts";
 import { TidemarkServer } from "../server.ts";
 import { log, printJson, printLine } from "../terminal.ts";
 
@@ -28,6 +35,10 @@ export function addServe(program: Command): void {
         .choices(["fsync", "process"] as const)
         .default("fsync" as const),
     )
+    .addOption(deviceSeriesMaxSetting())
+    .addOption(seriesMaxSetting())
+    .addOption(deviceRateSetting())
+    .addOption(futureMaxSetting())
     .addOption(setting("--fault <point:count>", "a fault on purpose, for tests").hideHelp())
     .addOption(jsonSetting())
     .addHelpText(
@@ -40,11 +51,20 @@ Examples:
   $ tidemark serve --data /var/lib/tidemark --grpc 0.0.0.0:50051
   $ tidemark serve --durability process             # faster, and a power cut may lose what was acked
   $ tidemark serve --retention 10s=2d,1m=30d,1h=2y
+  $ tidemark serve --series-max 1000000 --device-rate off
   $ tidemark serve --grpc 127.0.0.1:0 --json        # {"event":"ready","grpc":"127.0.0.1:40321"}`,
     )
-    .action(async ({ data, grpc, retention: tiers = defaultTiers, durability, fault, json }) => {
+    .action(async ({ data, grpc, retention: tiers = defaultTiers, durability, fault, json, ...flags }) => {
       const interrupted = untilInterrupted();
-      const server = await TidemarkServer.start({ dataDir: data, grpc, tiers, log, durability, fault });
+      const server = await TidemarkServer.start({
+        dataDir: data,
+        grpc,
+        tiers,
+        log,
+        durability,
+        quotas: quotasOf(flags),
+        fault,
+      });
       if (json) printJson({ event: "ready", grpc: server.address });
       else printLine(`tidemark is ready: gRPC on ${server.address}, data in ${data}`);
       await Promise.race([aborted(interrupted), server.failed]);

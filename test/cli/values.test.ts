@@ -22,7 +22,7 @@ async function refuses(args: readonly string[], ...words: readonly string[]): Pr
 describe.concurrent("a value that is not valid is refused with flag, value and remedy:", () => {
   it.each<[string, string[], ...string[]]>([
     ["a whole number that is none", ["simulate", "--devices", "1.5"], "--devices", '"1.5"', "from 1 to 1000000"],
-    ["a whole number below its bound", ["simulate", "--metrics", "0"], "--metrics", '"0"', "from 1 to 1000"],
+    ["a whole number below its bound", ["simulate", "--metrics", "0"], "--metrics", '"0"', "from 1 to 3000"],
     ["a whole number over its bound", ["replay", "x", "--batch-samples", "100001"], "--batch-samples", "1 to 100000"],
     ["a negative number", ["demo", "--devices=-3"], "--devices", '"-3"', "whole number from 1"],
     ["a duration without a unit", ["simulate", "--duration", "30"], "--duration", '"30"', "such as 250ms, 30s"],

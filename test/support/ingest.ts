@@ -3,6 +3,7 @@ import { Admission } from "../../ingest/admission.ts";
 import { ChangeCollector } from "../../ingest/change-collector.ts";
 import { Flusher } from "../../ingest/flusher.ts";
 import { ingestPipeline, type Outcome } from "../../ingest/pipeline.ts";
+import { defaultQuotas, type IngestQuotas } from "../../ingest/quotas.ts";
 import { recover } from "../../ingest/recovery.ts";
 import { Sessions } from "../../ingest/sessions.ts";
 import { type CallMethod, type Slab, SlabBuilder } from "../../ingest/slab.ts";
@@ -40,11 +41,14 @@ export class IngestHarness {
   #group: Slab[] = [];
 
   /** Starts the writer on what is in a store, as after a crash. */
-  constructor(store: AggregateStore & Journal & AggregateReader = new MemoryStore(defaultTiers)) {
+  constructor(
+    store: AggregateStore & Journal & AggregateReader = new MemoryStore(defaultTiers),
+    quotas: Partial<IngestQuotas> = {},
+  ) {
     this.store = store;
     recover(store);
     const clock = { nowMs: () => this.nowMs, elapsedMs: () => this.elapsedMs };
-    this.sessions = new Sessions(store);
+    this.sessions = new Sessions(store, { ...defaultQuotas, ...quotas });
     this.admission = new Admission(store, this.sessions);
     this.flusher = new Flusher(store, this.sessions, clock);
     const { admission, flusher } = this;
@@ -102,6 +106,7 @@ export class IngestHarness {
     this.elapsedMs += storeRetryMs;
     void this.flusher.barrier("all", true);
     while (this.flusher.step());
+    this.sessions.onTrimmed(this.store.position - this.flusher.journalGroups);
   }
 
   /** As the tables show it when everything is in them. */

@@ -8,6 +8,9 @@ import { Channel } from "../../lib/rpc/client.ts";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { Cli, checkout, jsonLines, serve, temporaryDirectory, tidemark } from "./support/cli.ts";
 
+/** What a server allows without flags. */
+const limits = "1000 series per device, 150000 series in all, 10000 samples/s per device, times up to 10m ahead";
+
 describe("serve", () => {
   it("prints one line of JSON when it is ready, with the port that it has", async () => {
     const dataDir = await temporaryDirectory();
@@ -32,7 +35,7 @@ describe("serve", () => {
     const { code, stdout, stderr } = await server.ended;
     expect(code).toBe(0);
     expect(jsonLines(stdout)).toEqual([{ event: "ready", grpc: address }, { event: "stopped" }]);
-    expect(stderr).toBe("tidemark: durability fsync\ntidemark: draining\n");
+    expect(stderr).toBe(`tidemark: durability fsync\ntidemark: limits: ${limits}\ntidemark: draining\n`);
     await expect(devicesAt(address)).rejects.toMatchObject({ status: "UNAVAILABLE" });
   });
 

@@ -73,6 +73,8 @@ export function prepareStatements(db: Database) {
     ),
     writeSeries: db.prepare("INSERT OR REPLACE INTO series VALUES (@id, @device, @name, @kind, @unit, @description)"),
     writeHandle: db.prepare("INSERT INTO handles VALUES (?, ?, ?)"),
+    // A handle keeps its series: only one that was refused, and has none, may get one.
+    deleteRefusedHandle: db.prepare("DELETE FROM handles WHERE session = ? AND handle = ? AND series = 0"),
     window: db.prepare(`SELECT ${windowColumns} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series = ?`).raw(),
     writeWindow: db.prepare("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
     prune: db.prepare(
