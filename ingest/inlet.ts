@@ -165,8 +165,9 @@ export class InletCall {
    */
   async send(message: Uint8Array): Promise<boolean> {
     if (this.#registering && !isRegistration(message)) await this.#whileSlow(diskBehind, this.#registered());
-    if (this.#quotaMs > 0)
+    if (this.#quotaMs > 0) {
       await this.#whileSlow(encodeSlowDown(SlowDownCause.QUOTA, this.#quota.detail), this.#waitForQuota());
+    }
     await this.#whileSlow(memoryFull, this.#inlet.reserve(message.length));
     if (this.#state !== "open") {
       this.#inlet.release(message.length);

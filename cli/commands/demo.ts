@@ -37,6 +37,7 @@ export function addDemo(program: Command): void {
       "after",
       `
 Tiers: ${defaultTiers.map(tierName).join(", ")}. Ctrl-C drains and prints totals.
+A fleet of more than 150,000 series (devices x metrics) needs a larger --series-max.
 
 Examples:
   $ tidemark demo
