@@ -132,7 +132,7 @@ export class InletCall {
   #bytesInFlight = 0;
   /** Request bytes that were taken, settled ones too. */
   #bytesTaken = 0;
-  /** Where in them the latest registration ends. */
+  /** Where in them the registrations end that the call begins with; -1 when it has gone on from them. */
   #registeredAt = 0;
   /** A device of the call is over its rate: nothing is taken until then. */
   #quota = { untilMs: 0, detail: "" };
@@ -175,7 +175,8 @@ export class InletCall {
     }
     this.#bytesInFlight += message.length;
     this.#bytesTaken += message.length;
-    if (isRegistration(message)) this.#registeredAt = this.#bytesTaken;
+    if (!isRegistration(message)) this.#registeredAt = -1;
+    else if (this.#registeredAt !== -1) this.#registeredAt = this.#bytesTaken;
     this.#inlet.add(this, "message", message);
     if (this.#full) await this.#whileSlow(diskBehind, this.#room());
     return this.#state === "open";
@@ -248,7 +249,10 @@ export class InletCall {
     while (this.#full) await this.#changed.promise;
   }
 
-  /** Only when a registration is settled is it known whether its device must wait: its batches are read after that. */
+  /**
+   * Only when a registration is settled is it known whether its device must wait, so a call goes on from those that it
+   * begins with when they are settled. Later ones hold nobody up: the other devices of the call are sending.
+   */
   get #registering(): boolean {
     return this.#bytesTaken - this.#bytesInFlight < this.#registeredAt && this.#state === "open";
   }

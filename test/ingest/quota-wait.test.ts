@@ -148,8 +148,15 @@ describe("a call that registers devices", () => {
     while (sink.slabs.length > 0) sink.settleFirst();
     await turn();
     expect(sent.result).toBe(true);
-    // Until it registers again, nothing waits.
-    expect(await call.send(batches)).toBe(true);
+  });
+
+  it("does not have those wait that are registered already, when it registers more", async () => {
+    const sink = new HeldSink();
+    const call = sink.inlet.open("stream");
+    expect(await call.send(register)).toBe(true);
+    await turn();
+    sink.settleFirst();
+    for (const message of [batches, register, batches]) expect(await call.send(message)).toBe(true);
   });
 });
 
