@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Inlet } from "../ingest/inlet.ts";
+import type { IngestQuotas } from "../ingest/quotas.ts";
 import type { Writer } from "../ingest/writer.ts";
 import type { Clock } from "../lib/base/clock.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
@@ -15,7 +16,7 @@ import {
   subscriberWindowsMax,
 } from "../lib/base/limits.ts";
 import type { Handlers } from "../lib/rpc/server.ts";
-import type { AdminService, HopSchema } from "../proto/gen/telemetry/v1/admin_service_pb.js";
+import type { AdminService, HopSchema, IngestQuotasSchema } from "../proto/gen/telemetry/v1/admin_service_pb.js";
 import type { Subscriptions } from "../query/subscriptions.ts";
 
 export interface AdminOptions {
@@ -23,6 +24,7 @@ export interface AdminOptions {
   readonly inlet: Inlet;
   readonly writer: Writer;
   readonly subscriptions: Subscriptions;
+  readonly quotas: IngestQuotas;
   readonly clock: Clock;
 }
 
@@ -30,7 +32,7 @@ const backupChunkBytes = 256 * 1024;
 
 /** Status and backup, for those who run the server. */
 export function adminHandlers(options: AdminOptions): Handlers<typeof AdminService, "messages"> {
-  const { dataDir, inlet, writer, subscriptions, clock } = options;
+  const { dataDir, inlet, writer, subscriptions, quotas, clock } = options;
   const startedMs = clock.elapsedMs();
   return {
     async getStatus() {
@@ -60,6 +62,14 @@ export function adminHandlers(options: AdminOptions): Handlers<typeof AdminServi
         journalGroups: BigInt(status.journalGroups),
         storeProblem: status.problem,
         rssBytes: BigInt(process.memoryUsage.rss()),
+        refused: status.refused.map(({ reason, samples, batches }) => ({
+          reason,
+          samples: BigInt(samples),
+          batches: BigInt(batches),
+        })),
+        rateDelays: BigInt(status.rateDelays),
+        series: BigInt(status.series),
+        quotas: quotasMessage(quotas),
       };
     },
 
@@ -91,6 +101,16 @@ type Hop = MessageInitShape<typeof HopSchema> & { name: string; used: bigint; li
 
 function hop(name: string, used: number, limit: number, unit: string): Hop {
   return { name, used: BigInt(used), limit: BigInt(limit), unit };
+}
+
+function quotasMessage(quotas: IngestQuotas): MessageInitShape<typeof IngestQuotasSchema> {
+  const orZero = (value: number) => (value === Number.POSITIVE_INFINITY ? 0n : BigInt(value));
+  return {
+    seriesPerDeviceMax: quotas.seriesPerDeviceMax,
+    seriesPerPrincipalMax: orZero(quotas.seriesPerPrincipalMax),
+    samplesPerSecondMax: orZero(quotas.samplesPerSecondMax),
+    futureMax: durationFromMs(quotas.timeAheadMsMax),
+  };
 }
 
 function isHalfFull({ used, limit }: Hop): boolean {

@@ -4,6 +4,7 @@ import { createLogUpdate } from "log-update";
 import { Fleet } from "../device-sim/fleet.ts";
 import { Delivery } from "../device-sim/uplink/delivery.ts";
 import { Uplink } from "../device-sim/uplink/uplink.ts";
+import type { IngestQuotas } from "../ingest/quotas.ts";
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import { systemClock } from "../lib/base/clock.ts";
 import { Prng } from "../lib/base/prng.ts";
@@ -22,6 +23,7 @@ export interface DemoOptions {
   readonly metrics: number;
   readonly intervalMs: number;
   readonly tiers: readonly Tier[];
+  readonly quotas: IngestQuotas;
 }
 
 const idPrefix = "demo-";
@@ -46,8 +48,8 @@ export class Demo {
 
   /** Runs until interrupted, then drains and prints the totals. */
   async run(interrupted: AbortSignal): Promise<void> {
-    const { dataDir, grpc, tiers } = this.#options;
-    const server = await TidemarkServer.start({ dataDir, grpc, tiers, log });
+    const { dataDir, grpc, tiers, quotas } = this.#options;
+    const server = await TidemarkServer.start({ dataDir, grpc, tiers, log, quotas });
     const channel = new Channel(server.address);
     const query = channel.client(QueryService, "messages");
     const countedBefore = await this.#counted(query);

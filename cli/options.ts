@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { parseDuration } from "../lib/base/duration.ts";
 import { errorMessage, invalidField } from "../lib/base/errors.ts";
-import { metricsPerDeviceMax } from "../lib/base/limits.ts";
+import { metricsPerRegistrationMax } from "../lib/base/limits.ts";
 
 /** A flag that can also be set by `TIDEMARK_<FLAG>` and in the configuration file. */
 export function setting<Flags extends string>(flags: Flags, description: string): Option<Flags> {
@@ -20,7 +20,7 @@ export const devicesSetting = (max: number) =>
     .default(100);
 export const metricsSetting = () =>
   setting("--metrics <n>", "metrics per device; the 7th and 8th of every ten, energy and packets, are counters")
-    .argParser(integer("--metrics", 1, metricsPerDeviceMax))
+    .argParser(integer("--metrics", 1, metricsPerRegistrationMax))
     .default(10);
 export const intervalSetting = () =>
   setting("--interval <duration>", "time between two readings of a device")
@@ -38,12 +38,12 @@ export function hostPort(flag: string) {
   };
 }
 
-/** A whole number within bounds. */
-export function integer(flag: string, min: number, max: number) {
+/** A whole number within bounds. @param others what else may be written, for the message */
+export function integer(flag: string, min: number, max: number, others = "") {
   return (text: string): number => {
     const value = Number(text);
     if (!/^\d+$/.test(text) || value < min || value > max) {
-      throw invalidField(flag, `is ${JSON.stringify(text)}`, `choose a whole number from ${min} to ${max}`);
+      throw invalidField(flag, `is ${JSON.stringify(text)}`, `choose a whole number from ${min} to ${max}${others}`);
     }
     return value;
   };

@@ -1,4 +1,5 @@
 import { Inlet } from "../ingest/inlet.ts";
+import { defaultQuotas, type IngestQuotas } from "../ingest/quotas.ts";
 import { ingestHandlers } from "../ingest/service.ts";
 import { Writer } from "../ingest/writer.ts";
 import type { Tier } from "../lib/aggregate/tiers.ts";
@@ -15,6 +16,7 @@ import { Reader } from "../query/reader.ts";
 import { type QueryOptions, queryHandlers } from "../query/service.ts";
 import { Subscriptions } from "../query/subscriptions.ts";
 import { adminHandlers } from "./admin-service.ts";
+import { describeQuotas } from "./quota-options.ts";
 
 export interface ServerOptions {
   readonly dataDir: string;
@@ -27,6 +29,8 @@ export interface ServerOptions {
   readonly durability?: Durability;
   /** How late a sample may be before its window counts as final. */
   readonly latenessMs?: number;
+  /** What devices may use; `defaultQuotas` by default. */
+  readonly quotas?: IngestQuotas;
   /** A fault on purpose (`lib/base/faults.ts`). */
   readonly fault?: string | undefined;
 }
@@ -58,9 +62,10 @@ export class TidemarkServer {
     log,
     durability = "fsync",
     latenessMs = latenessMsDefault,
+    quotas = defaultQuotas,
     fault,
   }: ServerOptions): Promise<TidemarkServer> {
-    const writer = await Writer.start({ dataDir, tiers, durability, latenessMs, fault });
+    const writer = await Writer.start({ dataDir, tiers, durability, latenessMs, quotas, fault });
     const reader = new Reader({ dataDir, tiers });
     const ending = new AbortController();
     const feed = new LiveFeed((filters) => writer.call("setFilters", filters));
@@ -79,11 +84,12 @@ export class TidemarkServer {
       "messages",
       queryHandlers({ reader, feed, subscriptions, tiers, clock, latenessMs, barrier, ending: ending.signal }),
     );
-    rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, clock }));
+    rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, quotas, clock }));
     const { recoveredGroups, durability: found } = writer.ready;
     log.info(
       `durability ${found}${recoveredGroups > 0 ? `, ${recoveredGroups} groups recovered from the journal` : ""}`,
     );
+    log.info(`limits: ${describeQuotas(quotas)}`);
     try {
       const address = await rpc.listen(grpc);
       return new TidemarkServer(address, { rpc, inlet, writer, reader, ending });

@@ -4,7 +4,7 @@ import { basename, extname } from "node:path";
 import { createInterface } from "node:readline";
 import { parse } from "csv-parse/sync";
 import { errorMessage, TelemetryError } from "../lib/base/errors.ts";
-import { metricsPerDeviceMax } from "../lib/base/limits.ts";
+import { metricsPerRegistrationMax } from "../lib/base/limits.ts";
 import { parseTime } from "../lib/base/time.ts";
 
 /** A line that could not be used. */
@@ -100,8 +100,12 @@ function checkHeader(file: string, header: readonly string[], timeColumn: number
     throw unusable(file, `has the columns ${header.slice(0, 10).join(", ")}`, "one of them must be named timestamp");
   }
   if (metrics.length === 0) throw unusable(file, "has no column but timestamp", "add one column per metric");
-  if (metrics.length > metricsPerDeviceMax) {
-    throw unusable(file, `has ${metrics.length} metrics, the limit is ${metricsPerDeviceMax}`, "split it by columns");
+  if (metrics.length > metricsPerRegistrationMax) {
+    throw unusable(
+      file,
+      `has ${metrics.length} metrics, the limit is ${metricsPerRegistrationMax}`,
+      "split it by columns",
+    );
   }
   if (metrics.includes("")) throw unusable(file, 'has the column ""', "name each column");
   const names = header.map((name) => (name.toLowerCase() === "timestamp" ? "timestamp" : name));

@@ -3,14 +3,22 @@ import { keptFromMs } from "../lib/aggregate/tiers.ts";
 import { latestEventAfter, watermarkOf } from "../lib/aggregate/watermark.ts";
 import { WindowSet } from "../lib/aggregate/window-set.ts";
 import { errorMessage, invalidField, TelemetryError } from "../lib/base/errors.ts";
-import { messageBytesMax } from "../lib/base/limits.ts";
-import type { AggregateStore, JournalPosition } from "../lib/store/store.ts";
+import { messageBytesMax, rateExcessMax } from "../lib/base/limits.ts";
+import type { AggregateStore, Device, JournalPosition } from "../lib/store/store.ts";
 import { type BatchHeader, BatchRefused, readBatchHeader } from "../lib/wire/batch-decoder.ts";
 import { WireError, WireReader, wireBytes } from "../lib/wire/wire-reader.ts";
-import { type Gap, GapSchema, type Registration, RegistrationSchema } from "../proto/gen/telemetry/v1/batch_pb.js";
+import {
+  type Gap,
+  GapSchema,
+  RefusalReason,
+  type Registration,
+  RegistrationSchema,
+} from "../proto/gen/telemetry/v1/batch_pb.js";
 import { BatchIntake } from "./batch-intake.ts";
-import { Call, type CallDevice } from "./call.ts";
+import { Call, type CallDevice, type Refusal } from "./call.ts";
+import { DeviceRates, overRate } from "./device-rates.ts";
 import { type GroupBounds, type JournalRecord, JournalRecords } from "./journal-records.ts";
+import { RefusalCounts } from "./refusal-counts.ts";
 import { timeBounds } from "./sample-check.ts";
 import type { CatalogChanges, DeviceState, Sessions } from "./sessions.ts";
 import { type CallEvent, readSlab, type Slab } from "./slab.ts";
@@ -34,6 +42,10 @@ export interface AdmissionCounters {
   samplesCounted: number;
   samplesRefused: number;
   batchesDuplicate: number;
+  /** Times that a call was made to wait, or not taken, because a device of it was over its rate. */
+  rateDelays: number;
+  /** By reason. */
+  readonly refused: RefusalCounts;
 }
 
 /**
@@ -50,6 +62,7 @@ export class Admission {
   readonly #calls = new Map<number, Call>();
   readonly #intake: BatchIntake;
   readonly #latenessMs: number;
+  readonly #rates: DeviceRates;
   readonly #message = new WireReader();
   readonly #header = new WireReader();
   readonly #records = new JournalRecords();
@@ -58,7 +71,9 @@ export class Admission {
   #windows: WindowSet;
   #devices = new Set<DeviceState>();
   #touched = new Set<Call>();
+  #overRate = new Map<Call, Set<Device>>();
   #nowMs = 0;
+  #elapsedMs = 0;
   #counted = noCounters();
 
   /** @param latenessMs how late a sample may be before its window counts as final */
@@ -67,23 +82,27 @@ export class Admission {
     this.#sessions = sessions;
     this.#intake = new BatchIntake(sessions.counters);
     this.#latenessMs = latenessMs;
+    this.#rates = new DeviceRates(sessions.quotas.samplesPerSecondMax);
     this.#incarnation = Buffer.from(store.incarnation, "hex");
     this.#windows = this.#newWindows();
   }
 
   /** @param slabs in the order in which they came */
-  admit(slabs: readonly Slab[], nowMs: number): Group {
+  admit(slabs: readonly Slab[], nowMs: number, elapsedMs: number): Group {
     this.#nowMs = nowMs;
+    this.#elapsedMs = elapsedMs;
     this.#windows = this.#newWindows();
     this.#devices = new Set();
     this.#touched = new Set();
+    this.#overRate = new Map();
     this.#counted = noCounters();
     const keptFrom = Math.min(...this.#store.tiers.map((tier) => keptFromMs(tier, nowMs)));
-    const bounds = { nowMs, ...timeBounds(keptFrom, nowMs) };
+    const bounds = { nowMs, ...timeBounds(keptFrom, nowMs, this.#sessions.quotas.timeAheadMsMax) };
     this.#intake.setBounds(bounds);
     for (const slab of slabs) {
       readSlab(slab, (id, event, start, end) => this.#onEvent(id, event, slab.bytes, start, end));
     }
+    this.#delayCalls();
     return {
       bounds,
       records: this.#records.take(bounds),
@@ -97,9 +116,12 @@ export class Admission {
   /** The group is stored, at this position of the journal. */
   commit(position: JournalPosition, elapsedMs: number): void {
     this.#sessions.commit(position, elapsedMs);
+    this.#rates.commit();
     this.counters.samplesCounted += this.#counted.samplesCounted;
     this.counters.samplesRefused += this.#counted.samplesRefused;
     this.counters.batchesDuplicate += this.#counted.batchesDuplicate;
+    this.counters.rateDelays += this.#counted.rateDelays;
+    this.counters.refused.addAll(this.#counted.refused);
   }
 
   /** The group could not be stored: everything is as before it, and its calls end with the error. */
@@ -109,6 +131,7 @@ export class Admission {
       call.abandon(error);
     }
     this.#sessions.rollback();
+    this.#rates.rollback();
   }
 
   #newWindows(): WindowSet {
@@ -118,7 +141,7 @@ export class Admission {
   #onEvent(id: number, event: CallEvent, bytes: Uint8Array, start: number, end: number): void {
     if (event === "open push" || event === "open upload" || event === "open stream") {
       const method = event.slice("open ".length) as Call["method"];
-      this.#calls.set(id, new Call(id, method, this.#incarnation));
+      this.#calls.set(id, new Call(id, method, this.#incarnation, this.#sessions.quotas));
       return;
     }
     const call = this.#calls.get(id);
@@ -213,6 +236,7 @@ export class Admission {
       const state = this.#sessions.register(registration, this.#nowMs);
       if (before === undefined) this.#sessions.retain(state);
       call.register(handle, state);
+      this.#checkRate(call, state);
     } catch (error) {
       if (!(error instanceof TelemetryError)) throw error;
       call.reject(error, handle);
@@ -223,6 +247,7 @@ export class Admission {
     const { deviceHandle, sequence } = header;
     const device = this.#deviceOf(call, deviceHandle, "batch");
     if (device === undefined || !this.#takesSequence(call, device, sequence, sequence, "batch.sequence")) return;
+    if (!this.#isWithinRate(call, device)) return;
     let counted = 0;
     let refused = 0;
     let bytes: Uint8Array = noBytes;
@@ -234,18 +259,36 @@ export class Admission {
       bytes = this.#header.bytes.subarray(header.start, header.end);
       for (const refusal of verdict) {
         refused += refusal.samples;
-        call.refuse(device, { ...refusal, sequence: BigInt(sequence) });
+        this.#refuse(call, device, { ...refusal, sequence: BigInt(sequence) });
       }
     } catch (error) {
       if (!(error instanceof BatchRefused)) throw error;
       // Whole, or the device would send it for ever: its sequence is used up.
-      call.refuse(device, { sequence: BigInt(sequence), reason: error.reason, samples: 0, detail: error.message });
+      this.#refuse(call, device, {
+        sequence: BigInt(sequence),
+        reason: error.reason,
+        samples: 0,
+        detail: error.message,
+      });
       if (call.method === "push") call.end = refusedPush(error, sequence);
     }
     this.#counted.samplesCounted += counted;
     this.#counted.samplesRefused += refused;
+    this.#rates.add(device.state.device, counted + refused, this.#elapsedMs);
+    this.#checkRate(call, device.state);
     const record = { sequence, counted, refused, samplesLost: 0, batchesLost: 0, watermarkMs, bytes };
     this.#settle(call, device, record, latestMs);
+  }
+
+  #refuse(call: Call, device: CallDevice, refusal: Refusal): void {
+    const { reason, samples, detail } = refusal;
+    this.#counted.refused.add(reason, samples);
+    if (reason !== RefusalReason.SERIES_LIMIT) {
+      call.refuse(device, refusal);
+      return;
+    }
+    const cause = this.#sessions.onSeriesRefused(device.state, device.session);
+    call.refuse(device, { ...refusal, detail: `${detail}: ${cause}` });
   }
 
   #onGap(call: Call, gap: Gap): void {
@@ -313,6 +356,35 @@ export class Admission {
     return false;
   }
 
+  /**
+   * The rate of a device is held by not reading its calls. That does not hold who ends each call before it is told to
+   * wait: a push is one message, so it is not taken while its device is over its rate, and the other calls end when
+   * their device is further over than a call that waits can be.
+   */
+  #isWithinRate(call: Call, { state }: CallDevice): boolean {
+    const excess = this.#rates.excess(state.device, this.#elapsedMs);
+    if (excess === 0 || (call.method !== "push" && excess <= rateExcessMax)) return true;
+    call.reject(overRate(this.#rates.delayOf(state.device, this.#elapsedMs)));
+    this.#counted.rateDelays += 1;
+    return false;
+  }
+
+  /** A push has its answer at once: it is the device's next one that waits. */
+  #checkRate(call: Call, { device }: DeviceState): void {
+    if (call.method === "push" || this.#rates.excess(device, this.#elapsedMs) === 0) return;
+    const devices = this.#overRate.get(call);
+    if (devices === undefined) this.#overRate.set(call, new Set([device]));
+    else devices.add(device);
+  }
+
+  /** A call waits for the device that is furthest over its rate. */
+  #delayCalls(): void {
+    for (const [call, devices] of this.#overRate) {
+      for (const device of devices) call.wait(this.#rates.delayOf(device, this.#elapsedMs));
+      this.#counted.rateDelays += 1;
+    }
+  }
+
   /** @param latestMs of the times of its samples, or -infinity */
   #settle(call: Call, target: CallDevice, record: Omit<JournalRecord, "session">, latestMs: number): void {
     const { session } = target;
@@ -334,7 +406,7 @@ export class Admission {
 const noBytes: Uint8Array = new Uint8Array(0);
 
 function noCounters(): AdmissionCounters {
-  return { samplesCounted: 0, samplesRefused: 0, batchesDuplicate: 0 };
+  return { samplesCounted: 0, samplesRefused: 0, batchesDuplicate: 0, rateDelays: 0, refused: new RefusalCounts() };
 }
 
 function decode<T extends typeof RegistrationSchema | typeof GapSchema>(

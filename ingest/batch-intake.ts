@@ -1,5 +1,6 @@
 import type { SampleRun, WindowSet } from "../lib/aggregate/window-set.ts";
 import { BatchDecoder } from "../lib/wire/batch-decoder.ts";
+import { noSeries } from "./refused-handles.ts";
 import { SampleCheck, type SampleRefusal, type TimeBounds } from "./sample-check.ts";
 
 /** Takes a batch from its bytes into windows: the same way when it comes in, and when the journal is replayed. */
@@ -59,7 +60,7 @@ export class BatchIntake {
       for (let metric = metricStart[table]; metric < metricStart[table + 1]; metric += 1) {
         run.series = seriesOfMetric[metric];
         run.counter = this.#counters.has(run.series);
-        added += windows.add(run);
+        if (run.series !== noSeries) added += windows.add(run);
         run.valueStart += run.timeEnd - run.timeStart;
       }
     }

@@ -7,9 +7,14 @@ import {
   messageBytesMax,
   refusalsPerAckMax,
   rejectsPerAnswerMax,
-  timeAheadMsMax,
 } from "../lib/base/limits.ts";
-import type { DeviceAckSchema, RefusalSchema, RegisteredSchema } from "../proto/gen/telemetry/v1/batch_pb.js";
+import type {
+  DeviceAckSchema,
+  IngestLimitsSchema,
+  RefusalReason,
+  RefusalSchema,
+  RegisteredSchema,
+} from "../proto/gen/telemetry/v1/batch_pb.js";
 import {
   PushBatchResponseSchema,
   RejectReason,
@@ -17,6 +22,8 @@ import {
   StreamBatchesResponseSchema,
   UploadBatchesResponseSchema,
 } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
+import type { RateDelay } from "./device-rates.ts";
+import type { IngestQuotas } from "./quotas.ts";
 import type { DeviceState } from "./sessions.ts";
 import type { CallMethod } from "./slab.ts";
 
@@ -29,9 +36,16 @@ export interface Settlement {
   readonly answers: readonly Uint8Array[];
   /** Undefined: the call goes on. */
   readonly end: "ok" | TelemetryErrorFields | undefined;
+  /** The call is not read for so long. */
+  readonly delay?: RateDelay | undefined;
 }
 
-export type Refusal = MessageInitShape<typeof RefusalSchema> & { sequence: bigint; reason: number; samples: number };
+export type Refusal = MessageInitShape<typeof RefusalSchema> & {
+  sequence: bigint;
+  reason: RefusalReason;
+  samples: number;
+  detail: string;
+};
 
 /** A device as registered on one call. */
 export interface CallDevice {
@@ -52,14 +66,17 @@ export class Call {
   /** Why the call ends, or that its client has closed its side. */
   end: "open" | "half-closed" | TelemetryError = "open";
   readonly #incarnation: Uint8Array;
+  readonly #quotas: IngestQuotas;
   readonly #toAck = new Set<CallDevice>();
   readonly #registered = new Set<CallDevice>();
+  #delay: RateDelay | undefined;
   #rejects: MessageInitShape<typeof RejectSchema>[] = [];
 
-  constructor(id: number, method: CallMethod, incarnation: Uint8Array) {
+  constructor(id: number, method: CallMethod, incarnation: Uint8Array, quotas: IngestQuotas) {
     this.id = id;
     this.method = method;
     this.#incarnation = incarnation;
+    this.#quotas = quotas;
   }
 
   /** A device has registered. */
@@ -100,6 +117,11 @@ export class Call {
     if (this.#rejects.length < rejectsPerAnswerMax) this.#rejects.push(toReject(error, deviceHandle));
   }
 
+  /** A device of the call is over its rate: the call is not to be read meanwhile. */
+  wait(delay: RateDelay): void {
+    if (this.#delay === undefined || delay.delayMs > this.#delay.delayMs) this.#delay = delay;
+  }
+
   /** Nothing of the group, nor of what it builds on, may be told: the call ends with the error. */
   abandon(error: TelemetryError): void {
     this.end = error;
@@ -109,7 +131,7 @@ export class Call {
 
   /** What the client is to be told now that the group is on disk; call once per group. */
   settle(): Settlement {
-    const settlement = { call: this.id, bytes: this.bytes, ...this.#answer() };
+    const settlement = { call: this.id, bytes: this.bytes, delay: this.#delay, ...this.#answer() };
     this.#forget();
     return settlement;
   }
@@ -119,6 +141,7 @@ export class Call {
     this.#toAck.clear();
     this.#registered.clear();
     this.#rejects = [];
+    this.#delay = undefined;
   }
 
   #answer(): Pick<Settlement, "answers" | "end"> {
@@ -168,10 +191,22 @@ export class Call {
       ackedSequence: BigInt(session.ackedSequence),
       samplesCounted: BigInt(session.samplesCounted),
       samplesRefused: BigInt(session.samplesRefused),
-      limits: { messageBytesMax, batchBytesMax, batchSamplesMax, futureMax: durationFromMs(timeAheadMsMax) },
+      limits: ingestLimits(this.#quotas),
       storeIncarnation: this.#incarnation,
     };
   }
+}
+
+function ingestLimits(quotas: IngestQuotas): MessageInitShape<typeof IngestLimitsSchema> {
+  const { seriesPerDeviceMax, samplesPerSecondMax, timeAheadMsMax } = quotas;
+  return {
+    messageBytesMax,
+    batchBytesMax,
+    batchSamplesMax,
+    futureMax: durationFromMs(timeAheadMsMax),
+    seriesPerDeviceMax,
+    samplesPerSecondMax: samplesPerSecondMax === Number.POSITIVE_INFINITY ? 0 : samplesPerSecondMax,
+  };
 }
 
 /** An upload carries many devices: its client must know which one ended it. */

@@ -17,7 +17,6 @@ import {
   openFlushMs,
   stepRowsMax,
   storeRetryMs,
-  timeAheadMsMax,
   trimGroupsMax,
 } from "../lib/base/limits.ts";
 import { isDiskFull } from "../lib/store/sqlite/errors.ts";
@@ -129,7 +128,7 @@ export class Flusher implements WholeWindows {
       setWindow(into, at, found.table, found.at);
       return true;
     }
-    const endMs = Math.min(startMs + widthMs, this.#clock.nowMs() + timeAheadMsMax);
+    const endMs = Math.min(startMs + widthMs, this.#clock.nowMs() + this.#sessions.quotas.timeAheadMsMax);
     const merged = createWindowTable(1);
     const below = createWindowTable(1);
     appendWindow(merged, series, startMs);

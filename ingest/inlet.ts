@@ -1,4 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
+import { type Clock, systemClock } from "../lib/base/clock.ts";
 import { fromFields, TelemetryError } from "../lib/base/errors.ts";
 import {
   answersWaitingMax,
@@ -7,6 +8,7 @@ import {
   slowDownAfterMs,
   slowDownAgainMs,
 } from "../lib/base/limits.ts";
+import { neverAborted, waitFor } from "../lib/base/wait.ts";
 import { SlowDownCause, StreamBatchesResponseSchema } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import type { Settlement } from "./call.ts";
 import { type CallEvent, type CallMethod, type Slab, SlabBuilder } from "./slab.ts";
@@ -19,20 +21,26 @@ export interface SlabSink {
 /**
  * The way of requests into the writer thread, and of answers back, with a bound on both: a call that has
  * too many bytes in flight, or too many answers unread, waits; when all calls together have too many,
- * they wait in turn. Who waits does not read its stream, and HTTP/2's window stops the sender.
+ * they wait in turn; a call with a device over its rate waits until it is not, and with it the other devices of the
+ * call. Who waits does not read its stream, and HTTP/2's window stops the sender.
  */
 export class Inlet {
+  /** Aborted when no more requests are taken. */
+  readonly draining: AbortSignal;
   readonly #sink: SlabSink;
+  readonly #clock: Clock;
+  readonly #drain = new AbortController();
   readonly #builder = new SlabBuilder();
   readonly #calls = new Map<number, InletCall>();
   /** Messages that wait for bytes of all calls to settle, the longest waiting first. */
   readonly #waiting: { bytes: number; resolve: () => void }[] = [];
   #bytesInFlight = 0;
   #nextCall = 1;
-  #draining = false;
 
-  constructor(sink: SlabSink) {
+  constructor(sink: SlabSink, clock: Clock = systemClock) {
     this.#sink = sink;
+    this.#clock = clock;
+    this.draining = this.#drain.signal;
   }
 
   /** Request bytes of all calls that are not settled yet. */
@@ -53,8 +61,8 @@ export class Inlet {
 
   /** @throws TelemetryError UNAVAILABLE while draining */
   open(method: CallMethod): InletCall {
-    if (this.#draining) throw drainError();
-    const call = new InletCall(this, this.#nextCall, method);
+    if (this.draining.aborted) throw drainError();
+    const call = new InletCall(this, this.#nextCall, method, this.#clock);
     this.#nextCall = (this.#nextCall % 0x7fff_ffff) + 1;
     this.#calls.set(call.id, call);
     this.add(call, `open ${method}`);
@@ -63,7 +71,7 @@ export class Inlet {
 
   /** Takes no more requests; what was taken is settled and answered, and every call ends. */
   drain(): void {
-    this.#draining = true;
+    this.#drain.abort();
     for (const call of this.#calls.values()) call.drain();
   }
 
@@ -117,17 +125,25 @@ export class InletCall {
   readonly id: number;
   readonly method: CallMethod;
   readonly #inlet: Inlet;
+  readonly #clock: Clock;
   readonly #answers: Uint8Array[] = [];
   #state: "open" | "half-closed" | "over" = "open";
   #failure: TelemetryError | undefined;
   #bytesInFlight = 0;
+  /** Request bytes that were taken, settled ones too. */
+  #bytesTaken = 0;
+  /** Where in them the registrations end that the call begins with; -1 when it has gone on from them. */
+  #registeredAt = 0;
+  /** A device of the call is over its rate: nothing is taken until then. */
+  #quota = { untilMs: 0, detail: "" };
   #drained = false;
-  #taken = false;
   /** Wakes whoever waits for answers, or for room. */
   #changed = Promise.withResolvers<void>();
+  #wakeWaiting: (() => void) | undefined;
 
-  constructor(inlet: Inlet, id: number, method: CallMethod) {
+  constructor(inlet: Inlet, id: number, method: CallMethod, clock: Clock) {
     this.#inlet = inlet;
+    this.#clock = clock;
     this.id = id;
     this.method = method;
   }
@@ -148,13 +164,19 @@ export class InletCall {
    * @returns false when the call takes no more
    */
   async send(message: Uint8Array): Promise<boolean> {
+    if (this.#registering && !isRegistration(message)) await this.#whileSlow(diskBehind, this.#registered());
+    if (this.#quotaMs > 0) {
+      await this.#whileSlow(encodeSlowDown(SlowDownCause.QUOTA, this.#quota.detail), this.#waitForQuota());
+    }
     await this.#whileSlow(memoryFull, this.#inlet.reserve(message.length));
     if (this.#state !== "open") {
       this.#inlet.release(message.length);
       return false;
     }
     this.#bytesInFlight += message.length;
-    this.#taken = true;
+    this.#bytesTaken += message.length;
+    if (!isRegistration(message)) this.#registeredAt = -1;
+    else if (this.#registeredAt !== -1) this.#registeredAt = this.#bytesTaken;
     this.#inlet.add(this, "message", message);
     if (this.#full) await this.#whileSlow(diskBehind, this.#room());
     return this.#state === "open";
@@ -182,13 +204,17 @@ export class InletCall {
     if (this.#state !== "open") return;
     this.#drained = true;
     // An upload is acked at its end, which only its client can name; a push that still waits was not taken.
-    if (this.method === "upload" || (this.method === "push" && !this.#taken)) {
+    if (this.method === "upload" || (this.method === "push" && this.#bytesTaken === 0)) {
       this.#failure = drainError();
       this.cancel();
     } else this.halfClose();
   }
 
-  settle({ bytes, answers, end }: Settlement): void {
+  settle({ bytes, answers, end, delay }: Settlement): void {
+    if (delay !== undefined) {
+      const untilMs = this.#clock.elapsedMs() + delay.delayMs;
+      if (untilMs > this.#quota.untilMs) this.#quota = { untilMs, detail: delay.detail };
+    }
     this.#bytesInFlight -= bytes;
     this.#answers.push(...answers);
     if (end !== undefined) {
@@ -223,6 +249,30 @@ export class InletCall {
     while (this.#full) await this.#changed.promise;
   }
 
+  /**
+   * Only when a registration is settled is it known whether its device must wait, so a call goes on from those that it
+   * begins with when they are settled. Later ones hold nobody up: the other devices of the call are sending.
+   */
+  get #registering(): boolean {
+    return this.#bytesTaken - this.#bytesInFlight < this.#registeredAt && this.#state === "open";
+  }
+
+  async #registered(): Promise<void> {
+    while (this.#registering) await this.#changed.promise;
+  }
+
+  /** Milliseconds until no device of the call is over its rate any more, as far as is known. */
+  get #quotaMs(): number {
+    return this.#state === "open" ? this.#quota.untilMs - this.#clock.elapsedMs() : 0;
+  }
+
+  async #waitForQuota(): Promise<void> {
+    const arm = (wake: (() => void) | undefined) => {
+      this.#wakeWaiting = wake;
+    };
+    for (let leftMs = this.#quotaMs; leftMs > 0; leftMs = this.#quotaMs) await waitFor(leftMs, neverAborted, arm);
+  }
+
   /** Tells the client why its stream is not read, while that lasts. */
   async #whileSlow(reason: Uint8Array, wait: Promise<void>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
@@ -237,9 +287,15 @@ export class InletCall {
   }
 
   #wake(): void {
+    this.#wakeWaiting?.();
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
+}
+
+/** Field 1 of the three requests: a look at one byte, so that this thread need not read them. */
+function isRegistration(message: Uint8Array): boolean {
+  return message[0] === 0x0a;
 }
 
 const diskBehind = encodeSlowDown(SlowDownCause.DISK, "the writer or the disk is behind this stream");

@@ -70,7 +70,7 @@ export function ingestPipeline(
 ): Pipeline {
   const { clock, admission, flusher, collector, ticks = EMPTY } = stages;
   const outcomes = slabs.pipe(
-    map((group) => admission.admit(group, clock.nowMs())),
+    map((group) => admission.admit(group, clock.nowMs(), clock.elapsedMs())),
     append(stages),
     stopFlushing(flusher),
     share(),

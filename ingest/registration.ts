@@ -7,7 +7,7 @@ import {
   metricDescriptionBytesMax,
   metricHandleMax,
   metricNameBytesMax,
-  metricsPerDeviceMax,
+  metricsPerRegistrationMax,
   metricUnitBytesMax,
   spoolIdBytes,
 } from "../lib/base/limits.ts";
@@ -52,11 +52,11 @@ function checkLabels(labels: Readonly<Record<string, string>>): void {
 }
 
 function checkMetrics(metrics: readonly MetricDefinition[]): void {
-  if (metrics.length > metricsPerDeviceMax) {
+  if (metrics.length > metricsPerRegistrationMax) {
     throw invalidField(
       "registration.metrics",
-      `has ${metrics.length} entries, the limit is ${metricsPerDeviceMax} per device`,
-      "spread them over several devices",
+      `has ${metrics.length} entries, the limit is ${metricsPerRegistrationMax}`,
+      "send the others in further registrations",
     );
   }
   const handles = new Set<number>();

@@ -1,7 +1,8 @@
-import { batchSamplesMax, metricHandleMax, timeAheadMsMax, timeMsMax, timeMsMin } from "../lib/base/limits.ts";
+import { batchSamplesMax, metricHandleMax, timeMsMax, timeMsMin } from "../lib/base/limits.ts";
 import { formatTime } from "../lib/base/time.ts";
 import { type BatchDecoder, BatchRefused } from "../lib/wire/batch-decoder.ts";
 import { RefusalReason } from "../proto/gen/telemetry/v1/batch_pb.js";
+import { noSeries } from "./refused-handles.ts";
 
 /** Samples of one batch that do not count, for one reason. */
 export interface SampleRefusal {
@@ -21,7 +22,7 @@ export interface TimeBounds {
 }
 
 /** @param keptFromMs start of the oldest window that any tier keeps, or -Infinity */
-export function timeBounds(keptFromMs: number, nowMs: number): TimeBounds {
+export function timeBounds(keptFromMs: number, nowMs: number, timeAheadMsMax: number): TimeBounds {
   return {
     keptFromMs: Math.max(keptFromMs, timeMsMin),
     latestMs: Math.min(nowMs + timeAheadMsMax, timeMsMax),
@@ -30,7 +31,7 @@ export function timeBounds(keptFromMs: number, nowMs: number): TimeBounds {
 
 /** Finds the series of a decoded batch, and takes out the samples that must not be counted. */
 export class SampleCheck {
-  /** Series id of each entry of `decoder.metricHandles`, after `check`. */
+  /** Series id of each entry of `decoder.metricHandles`, after `check`; `noSeries` where all samples are refused. */
   readonly seriesOfMetric = new Int32Array(batchSamplesMax);
   /** Number of the table in which a handle was seen last. */
   readonly #seenIn = new Int32Array(metricHandleMax + 1);
@@ -54,6 +55,7 @@ export class SampleCheck {
     this.#refusals = [];
     for (let table = 0; table < decoder.tableCount; table += 1) this.#resolveMetrics(decoder, table, handles);
     for (let table = 0; table < decoder.tableCount; table += 1) {
+      this.#checkSeries(decoder, table);
       this.#checkTimes(decoder, table);
       this.#checkValues(decoder, table);
     }
@@ -74,6 +76,21 @@ export class SampleCheck {
       }
       this.#seenIn[handle] = this.#tableNumber;
       this.seriesOfMetric[i] = series;
+    }
+  }
+
+  #checkSeries(decoder: BatchDecoder, table: number): void {
+    const from = decoder.timeStart[table];
+    const times = decoder.timeStart[table + 1] - from;
+    let valueAt = decoder.valueStart[table];
+    for (let metric = decoder.metricStart[table]; metric < decoder.metricStart[table + 1]; metric += 1) {
+      if (this.seriesOfMetric[metric] === noSeries) {
+        for (let i = 0; i < times; i += 1) {
+          if (Number.isNaN(decoder.values[valueAt + i])) continue;
+          this.#refuse(decoder, metric, from + i, valueAt + i, RefusalReason.SERIES_LIMIT, "has no series");
+        }
+      }
+      valueAt += times;
     }
   }
 
@@ -105,8 +122,9 @@ export class SampleCheck {
       ];
     }
     if (timeMs > this.#latestMs) {
-      const limit = `more than ${timeAheadMsMax / 60_000} min ahead of the server's clock`;
-      return [RefusalReason.TIME_IN_FUTURE, `is ${formatTime(timeMs)}, ${limit}; check the device's clock`];
+      const limit = `too far ahead of the server's clock: taken up to ${formatTime(this.#latestMs)}`;
+      const remedy = "check the device's clock, or raise --future-max";
+      return [RefusalReason.TIME_IN_FUTURE, `is ${formatTime(timeMs)}, ${limit}; ${remedy}`];
     }
     const oldest = formatTime(this.#keptFromMs);
     return [
@@ -151,15 +169,20 @@ export class SampleCheck {
       return;
     }
     const metricHandle = decoder.metricHandles[metric];
-    const field = reason === RefusalReason.INFINITE_VALUE ? "value" : "time";
     this.#refusals.push({
       reason,
       samples: 1,
       metricHandle,
       timeUnixMs: BigInt.asIntN(64, BigInt(Math.max(-int64Max, Math.min(int64Max, decoder.timesMs[time])))),
-      detail: `${field} of a sample of metric handle ${metricHandle} ${problem}`,
+      detail: `${subjectOf(reason)}metric handle ${metricHandle} ${problem}`,
     });
   }
+}
+
+/** What of a metric a refusal is about. */
+function subjectOf(reason: RefusalReason): string {
+  if (reason === RefusalReason.SERIES_LIMIT) return "";
+  return `${reason === RefusalReason.INFINITE_VALUE ? "value" : "time"} of a sample of `;
 }
 
 /** The largest double that an int64 holds. */

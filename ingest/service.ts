@@ -3,16 +3,21 @@ import { TelemetryError } from "../lib/base/errors.ts";
 import type { CallContext, Handlers } from "../lib/rpc/server.ts";
 import type { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { StreamBatchesResponseSchema } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
+import { HeldPushes } from "./held-pushes.ts";
 import type { Inlet, InletCall } from "./inlet.ts";
 
 /** The three ways in. Requests are passed on as bytes: the writer thread reads them. */
 export function ingestHandlers(inlet: Inlet): Handlers<typeof IngestService, "bytes"> {
+  const held = new HeldPushes();
   return {
     async pushBatch(request, { signal }) {
-      const call = inlet.open("push");
-      signal.addEventListener("abort", () => call.cancel(), { once: true });
-      if (await call.send(request)) call.halfClose();
-      return await onlyAnswer(call);
+      for (;;) {
+        try {
+          return await push(inlet, request, signal);
+        } catch (error) {
+          await held.wait(error, request.length, signal, inlet.draining);
+        }
+      }
     },
 
     async uploadBatches(requests, { signal }) {
@@ -36,6 +41,13 @@ const drainMessage = toBinary(
     message: { case: "drain", value: { detail: "the server is shutting down; connect again" } },
   }),
 );
+
+async function push(inlet: Inlet, request: Uint8Array, signal: CallContext["signal"]): Promise<Uint8Array> {
+  const call = inlet.open("push");
+  signal.addEventListener("abort", () => call.cancel(), { once: true });
+  if (await call.send(request)) call.halfClose();
+  return await onlyAnswer(call);
+}
 
 /** Reads a call's messages, no faster than they are settled. */
 async function forward(requests: AsyncIterable<Uint8Array>, call: InletCall, signal: CallContext["signal"]) {

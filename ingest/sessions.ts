@@ -1,5 +1,5 @@
 import { invalidField, TelemetryError } from "../lib/base/errors.ts";
-import { idleSessionsMax, metricsPerDeviceMax } from "../lib/base/limits.ts";
+import { idleSessionsMax } from "../lib/base/limits.ts";
 import type {
   AggregateStore,
   Device,
@@ -10,7 +10,10 @@ import type {
   SessionMark,
 } from "../lib/store/store.ts";
 import type { Registration } from "../proto/gen/telemetry/v1/batch_pb.js";
+import { defaultQuotas, type IngestQuotas } from "./quotas.ts";
+import { noSeries, RefusedHandles } from "./refused-handles.ts";
 import { checkRegistration, kindOf } from "./registration.ts";
+import { SeriesBudget } from "./series-budget.ts";
 
 /** A device, its newest session and its series, in the writer's memory. */
 export interface DeviceState {
@@ -36,6 +39,7 @@ export interface CatalogChanges {
  * changes is undone when it cannot be stored, and marks that are only in the journal are kept until they are flushed.
  */
 export class Sessions {
+  readonly quotas: IngestQuotas;
   readonly #store: AggregateStore;
   readonly #states = new Map<string, DeviceState>();
   /** Devices on no call, the longest idle first. */
@@ -43,6 +47,8 @@ export class Sessions {
   /** Sessions whose stored marks are behind the journal, the longest behind first. */
   readonly #dirty = new Map<Session, { since: JournalPosition; sinceMs: number }>();
   readonly #counters: Set<number>;
+  readonly #budget: SeriesBudget;
+  readonly #refusedHandles = new RefusedHandles();
   #nextIds: NextIds;
 
   // Of the group that is being admitted.
@@ -50,8 +56,10 @@ export class Sessions {
   #marks = new Map<Session, SessionMark>();
   #undo: (() => void)[] = [];
 
-  constructor(store: AggregateStore) {
+  constructor(store: AggregateStore, quotas: IngestQuotas = defaultQuotas) {
+    this.quotas = quotas;
     this.#store = store;
+    this.#budget = new SeriesBudget(quotas, store.seriesCount());
     this.#nextIds = store.nextIds();
     this.#counters = new Set(store.counterSeries());
   }
@@ -59,6 +67,11 @@ export class Sessions {
   /** Ids of the series that are counters. */
   get counters(): ReadonlySet<number> {
     return this.#counters;
+  }
+
+  /** Series that there are. */
+  get seriesCount(): number {
+    return this.#budget.used;
   }
 
   /** What the group has changed so far. */
@@ -71,6 +84,7 @@ export class Sessions {
     for (const session of this.#marks.keys()) {
       if (!this.#dirty.has(session)) this.#dirty.set(session, { since: position, sinceMs: nowMs });
     }
+    this.#refusedHandles.commit(position);
     this.#beginGroup();
   }
 
@@ -78,7 +92,19 @@ export class Sessions {
   rollback(): void {
     for (const undo of this.#undo.reverse()) undo();
     for (const [session, mark] of this.#marks) Object.assign(session, mark);
+    this.#refusedHandles.rollback();
     this.#beginGroup();
+  }
+
+  /** The journal has no groups up to this position any more. */
+  onTrimmed(through: JournalPosition): void {
+    this.#refusedHandles.trim(through);
+  }
+
+  /** A batch has samples of a metric that has no series. @returns why it has none */
+  onSeriesRefused({ device, seriesByName }: DeviceState, session: Session): string {
+    this.#refusedHandles.onRefused(session);
+    return this.#budget.explain(device.deviceId, seriesByName.size);
   }
 
   /** Moves the mark of a session. */
@@ -286,9 +312,13 @@ export class Sessions {
   }
 
   #defineMetrics(state: DeviceState, registration: Registration): void {
+    const { handles } = state.session;
+    const bound = this.#refusedHandles.binds(state.session);
     for (const definition of registration.metrics) {
+      const before = handles.get(definition.handle);
+      if (before === noSeries && bound) continue;
       let series = state.seriesByName.get(definition.name);
-      if (series === undefined) {
+      if (series === undefined && this.#budget.hasRoom(state.seriesByName.size)) {
         series = {
           id: this.#nextIds.series++,
           device: state.device.id,
@@ -299,10 +329,17 @@ export class Sessions {
         };
         const { name } = series;
         state.seriesByName.set(name, series);
-        this.#undo.push(() => void state.seriesByName.delete(name));
+        this.#budget.take();
+        this.#undo.push(() => {
+          state.seriesByName.delete(name);
+          this.#budget.giveBack();
+        });
         this.#changes.series.add(series);
         if (series.kind === "counter") this.#counters.add(series.id);
-      } else if (series.unit !== definition.unit || series.description !== definition.description) {
+      } else if (
+        series !== undefined &&
+        (series.unit !== definition.unit || series.description !== definition.description)
+      ) {
         const { unit, description } = series;
         const known = series;
         this.#undo.push(() => void Object.assign(known, { unit, description }));
@@ -310,24 +347,26 @@ export class Sessions {
         series.description = definition.description;
         this.#changes.series.add(series);
       }
-      const { handles, id } = state.session;
-      if (handles.has(definition.handle)) continue;
-      handles.set(definition.handle, series.id);
-      this.#undo.push(() => void handles.delete(definition.handle));
-      this.#changes.handles.push([id, definition.handle, series.id]);
+      this.#bind(state.session, definition.handle, series?.id ?? noSeries);
     }
+  }
+
+  #bind({ id, handles }: Session, handle: number, series: number): void {
+    const before = handles.get(handle);
+    if (before === series) return;
+    handles.set(handle, series);
+    this.#undo.push(() => void (before === undefined ? handles.delete(handle) : handles.set(handle, before)));
+    this.#changes.handles.push([id, handle, series]);
   }
 }
 
-/** A kind never changes, a handle keeps its metric for the session, and a device has so many metrics. */
+/** A kind never changes, and a handle keeps its metric for the session; which one a refused handle had is not known. */
 function checkMetricsAgainst(known: DeviceState | undefined, spoolId: string, registration: Registration): void {
   if (known === undefined) return;
   const handles = known.session.spoolId === spoolId ? known.session.handles : new Map<number, number>();
-  let metrics = known.seriesByName.size;
   for (const [i, definition] of registration.metrics.entries()) {
     const path = `registration.metrics[${i}]`;
     const series = known.seriesByName.get(definition.name);
-    if (series === undefined) metrics += 1;
     if (series !== undefined && series.kind !== kindOf(definition)) {
       throw invalidField(
         `${path}.kind`,
@@ -336,20 +375,13 @@ function checkMetricsAgainst(known: DeviceState | undefined, spoolId: string, re
       );
     }
     const bound = handles.get(definition.handle);
-    if (bound !== undefined && bound !== series?.id) {
+    if (bound !== undefined && bound !== noSeries && bound !== series?.id) {
       throw invalidField(
         `${path}.handle`,
         `is ${definition.handle}, which stands for another metric in this session`,
         "keep the handles of a spool, or make a new spool",
       );
     }
-  }
-  if (metrics > metricsPerDeviceMax) {
-    throw invalidField(
-      "registration.metrics",
-      `would give the device ${metrics} metrics, the limit is ${metricsPerDeviceMax}`,
-      "spread them over several devices",
-    );
   }
 }
 

@@ -9,6 +9,7 @@ import { Admission } from "./admission.ts";
 import { ChangeCollector } from "./change-collector.ts";
 import { Flusher } from "./flusher.ts";
 import { ingestPipeline } from "./pipeline.ts";
+import type { IngestQuotas } from "./quotas.ts";
 import { RecentMax } from "./recent-max.ts";
 import { Sessions } from "./sessions.ts";
 import type { Slab } from "./slab.ts";
@@ -39,10 +40,10 @@ export class WriterLoop {
   #flushTimer: NodeJS.Timeout | undefined;
   #pruneTimer: NodeJS.Timeout | undefined;
 
-  constructor(port: MessagePort, store: SqliteStore, latenessMs: number) {
+  constructor(port: MessagePort, store: SqliteStore, quotas: IngestQuotas, latenessMs: number) {
     this.#port = port;
     this.#store = store;
-    this.#sessions = new Sessions(store);
+    this.#sessions = new Sessions(store, quotas);
     this.#admission = new Admission(store, this.#sessions, latenessMs);
     this.#flusher = new Flusher(store, this.#sessions, systemClock, latenessMs);
     this.#collector = new ChangeCollector(this.#flusher, systemClock, latenessMs);
@@ -140,6 +141,8 @@ export class WriterLoop {
   #status(): WriterStatus {
     return {
       ...this.#admission.counters,
+      refused: this.#admission.counters.refused.list(),
+      series: this.#sessions.seriesCount,
       groups: this.#groups,
       storeMsMax: this.#storeMs.read(systemClock.elapsedMs()),
       position: this.#store.position,
@@ -153,7 +156,9 @@ export class WriterLoop {
   #flush(): void {
     if (this.#closed) return;
     clearTimeout(this.#flushTimer);
-    if (this.#flusher.step()) setImmediate(() => this.#flush());
+    const more = this.#flusher.step();
+    this.#sessions.onTrimmed(this.#store.position - this.#flusher.journalGroups);
+    if (more) setImmediate(() => this.#flush());
     else this.#flushTimer = setTimeout(() => this.#flush(), flushCheckMs);
   }
 

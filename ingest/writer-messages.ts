@@ -5,6 +5,8 @@ import type { LiveFilter } from "../lib/store/live-feed.ts";
 import type { Durability, JournalPosition, Selector, WindowChanges } from "../lib/store/store.ts";
 import type { AdmissionCounters } from "./admission.ts";
 import type { Settlement } from "./call.ts";
+import type { IngestQuotas } from "./quotas.ts";
+import type { RefusalCount } from "./refusal-counts.ts";
 import type { Slab } from "./slab.ts";
 
 /** What the writer thread is started with. */
@@ -14,12 +16,15 @@ export interface WriterOptions {
   readonly durability: Durability;
   /** How late a sample may be before its window counts as final. */
   readonly latenessMs: number;
+  readonly quotas: IngestQuotas;
   /** A fault on purpose (`lib/base/faults.ts`); undefined: none. */
   readonly fault: string | undefined;
 }
 
 /** How the writer thread is doing; counters since its start. */
-export interface WriterStatus extends AdmissionCounters {
+export interface WriterStatus extends Omit<AdmissionCounters, "refused"> {
+  readonly refused: readonly RefusalCount[];
+  readonly series: number;
   readonly groups: number;
   /** Longest time that storing a group took in the last 10 s. */
   readonly storeMsMax: number;

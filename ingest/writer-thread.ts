@@ -11,12 +11,12 @@ import type { FromWriter, WriterOptions } from "./writer-messages.ts";
 if (parentPort === null) throw new Error("this module is a worker thread");
 const port = parentPort;
 const post = (message: FromWriter) => port.postMessage(message);
-const { fault, latenessMs, ...options } = workerData as WriterOptions;
+const { fault, latenessMs, quotas, ...options } = workerData as WriterOptions;
 try {
   if (fault !== undefined) armFault(fault);
   const store = openSqliteStore(options);
   const recoveredGroups = recover(store);
-  new WriterLoop(port, store, latenessMs);
+  new WriterLoop(port, store, quotas, latenessMs);
   post({ kind: "ready", incarnation: store.incarnation, durability: store.durability, recoveredGroups });
 } catch (error) {
   if (!(error instanceof TelemetryError)) throw error;

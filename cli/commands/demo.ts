@@ -4,6 +4,13 @@ import { latenessMsDefault } from "../../lib/base/limits.ts";
 import { Demo } from "../demo.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { devicesSetting, intervalSetting, metricsSetting } from "../options.ts";
+import {
+  deviceRateSetting,
+  deviceSeriesMaxSetting,
+  futureMaxSetting,
+  quotasOf,
+  seriesMaxSetting,
+} from "../quota-options.ts";
 import { keptTiers, parseRetention, retentionSetting } from "../tier-options.ts";
 import { dataSetting, grpcSetting } from "./serve.ts";
 
@@ -20,10 +27,15 @@ export function addDemo(program: Command): void {
     .addOption(metricsSetting())
     .addOption(intervalSetting())
     .addOption(retentionSetting().default(parseRetention(demoRetention), demoRetention))
+    .addOption(deviceSeriesMaxSetting())
+    .addOption(seriesMaxSetting())
+    .addOption(deviceRateSetting())
+    .addOption(futureMaxSetting())
     .addHelpText(
       "after",
       `
 Tiers: ${defaultTiers.map(tierName).join(", ")}. Ctrl-C drains and prints totals.
+A fleet of more than 150,000 series (devices x metrics) needs a larger --series-max.
 
 Examples:
   $ tidemark demo
@@ -33,9 +45,16 @@ While it runs, from another terminal:
   $ tidemark watch --device demo-0001
   $ tidemark query --device demo-0001 --metric temperature --from now-5m --tier 10s`,
     )
-    .action(async ({ data, grpc, devices, metrics, interval, retention }) => {
-      const tiers = keptTiers(defaultTiers, retention, latenessMsDefault);
-      const demo = new Demo({ dataDir: data, grpc, devices, metrics, intervalMs: interval, tiers });
+    .action(async ({ data, grpc, devices, metrics, interval, retention, ...flags }) => {
+      const demo = new Demo({
+        dataDir: data,
+        grpc,
+        devices,
+        metrics,
+        intervalMs: interval,
+        tiers: keptTiers(defaultTiers, retention, latenessMsDefault),
+        quotas: quotasOf(flags),
+      });
       await demo.run(untilInterrupted());
     });
 }

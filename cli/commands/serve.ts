@@ -2,6 +2,13 @@ import type { Command } from "@commander-js/extra-typings";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { aborted, untilInterrupted } from "../interrupt.ts";
 import { hostPort, jsonSetting, setting } from "../options.ts";
+import {
+  deviceRateSetting,
+  deviceSeriesMaxSetting,
+  futureMaxSetting,
+  quotasOf,
+  seriesMaxSetting,
+} from "../quota-options.ts";
 import { TidemarkServer } from "../server.ts";
 import { log, printJson, printLine } from "../terminal.ts";
 import { keptTiers, latenessSetting, retentionSetting, tiersSetting } from "../tier-options.ts";
@@ -26,6 +33,10 @@ export function addServe(program: Command): void {
         .choices(["fsync", "process"] as const)
         .default("fsync" as const),
     )
+    .addOption(deviceSeriesMaxSetting())
+    .addOption(seriesMaxSetting())
+    .addOption(deviceRateSetting())
+    .addOption(futureMaxSetting())
     .addOption(setting("--fault <point:count>", "a fault on purpose, for tests").hideHelp())
     .addOption(jsonSetting())
     .addHelpText(
@@ -39,26 +50,30 @@ Examples:
   $ tidemark serve --durability process             # faster, and a power cut may lose what was acked
   $ tidemark serve --retention 10s=2d,1m=30d,1h=2y
   $ tidemark serve --tiers 1m,1h,1d                 # chosen once: a database keeps its tiers
+  $ tidemark serve --series-max 1000000 --device-rate off
   $ tidemark serve --grpc 127.0.0.1:0 --json        # {"event":"ready","grpc":"127.0.0.1:40321"}`,
     )
-    .action(async ({ data, grpc, tiers: widths = defaultTiers, retention, lateness, durability, fault, json }) => {
-      const tiers = keptTiers(widths, retention, lateness);
-      const interrupted = untilInterrupted();
-      const server = await TidemarkServer.start({
-        dataDir: data,
-        grpc,
-        tiers,
-        latenessMs: lateness,
-        log,
-        durability,
-        fault,
-      });
-      if (json) printJson({ event: "ready", grpc: server.address });
-      else printLine(`tidemark is ready: gRPC on ${server.address}, data in ${data}`);
-      await Promise.race([aborted(interrupted), server.failed]);
-      log.info("draining");
-      await server.stop();
-      if (json) printJson({ event: "stopped" });
-      else printLine("tidemark has stopped: everything acked is on disk");
-    });
+    .action(
+      async ({ data, grpc, tiers: widths = defaultTiers, retention, lateness, durability, fault, json, ...flags }) => {
+        const tiers = keptTiers(widths, retention, lateness);
+        const interrupted = untilInterrupted();
+        const server = await TidemarkServer.start({
+          dataDir: data,
+          grpc,
+          tiers,
+          latenessMs: lateness,
+          log,
+          durability,
+          quotas: quotasOf(flags),
+          fault,
+        });
+        if (json) printJson({ event: "ready", grpc: server.address });
+        else printLine(`tidemark is ready: gRPC on ${server.address}, data in ${data}`);
+        await Promise.race([aborted(interrupted), server.failed]);
+        log.info("draining");
+        await server.stop();
+        if (json) printJson({ event: "stopped" });
+        else printLine("tidemark has stopped: everything acked is on disk");
+      },
+    );
 }

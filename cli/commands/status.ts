@@ -7,8 +7,10 @@ import {
   type GetStatusResponse,
   GetStatusResponseSchema,
 } from "../../proto/gen/telemetry/v1/admin_service_pb.js";
+import { RefusalReason } from "../../proto/gen/telemetry/v1/batch_pb.js";
 import { connect } from "../connect.ts";
 import { addressSetting, jsonSetting } from "../options.ts";
+import { describeQuotas } from "../quota-options.ts";
 import { formatTable, printJson, printLine } from "../terminal.ts";
 
 const timeoutMs = 10_000;
@@ -46,6 +48,18 @@ Examples:
     });
 }
 
+function limitsOf({ quotas, series }: GetStatusResponse): string {
+  const { seriesPerDeviceMax = 0, seriesPerPrincipalMax = 0n, samplesPerSecondMax = 0n, futureMax } = quotas ?? {};
+  const orOff = (value: bigint) => (value === 0n ? Number.POSITIVE_INFINITY : Number(value));
+  const limits = describeQuotas({
+    seriesPerDeviceMax,
+    seriesPerPrincipalMax: orOff(seriesPerPrincipalMax),
+    samplesPerSecondMax: orOff(samplesPerSecondMax),
+    timeAheadMsMax: futureMax === undefined ? 0 : durationMs(futureMax),
+  });
+  return `${series} series; ${limits}`;
+}
+
 function statusLines(status: GetStatusResponse): string[] {
   const upMs = status.uptime === undefined ? 0 : Math.floor(durationMs(status.uptime) / 1_000) * 1_000;
   const storeMs = status.storeMax === undefined ? 0 : durationMs(status.storeMax);
@@ -59,6 +73,10 @@ function statusLines(status: GetStatusResponse): string[] {
   return [
     `up ${formatDuration(upMs)}, an ack survives ${status.durability === "fsync" ? "a power cut (fsync)" : "the end of the process"}`,
     `samples  ${status.samplesCounted} counted, ${status.samplesRefused} refused; ${status.batchesDuplicate} batches came twice`,
+    ...status.refused.map(
+      ({ reason, samples, batches }) => `refused  ${samples} samples of ${batches} batches: ${RefusalReason[reason]}`,
+    ),
+    `limits   ${limitsOf(status)}; ${status.rateDelays} times a call was made to wait for its rate`,
     `store    ${status.groups} groups, slowest of the last 10 s ${storeMs} ms; ${status.journalGroups} groups not in every table yet`,
     `memory   ${Math.round(Number(status.rssBytes) / 2 ** 20)} MiB, ${status.ingestCalls} ingest calls`,
     "",

@@ -1,7 +1,14 @@
 import { invalidField } from "./errors.ts";
 
 /** A year is 365 days. */
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, y: 365 * 86_400_000 };
+const unitMs: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  y: 365 * 86_400_000,
+};
 
 /**
  * Milliseconds of `250ms`, `30s`, `1m`, `12h`, `2d`, `1y`, or of several in a row: `1h30m`.

@@ -25,8 +25,20 @@ assert(batchSamplesMax * (8 + 5) + kib <= batchBytesMax, "one metric with the mo
 
 /** Handles index an array in the writer. */
 export const metricHandleMax = 0xffff;
-export const metricsPerDeviceMax = 1_000;
-assert(metricsPerDeviceMax <= metricHandleMax, "every metric of a device can have a handle");
+/** As many as a message holds with the longest names; a device that has more registers again. */
+export const metricsPerRegistrationMax = 3_000;
+
+/**
+ * What a server allows unless its flags say otherwise (`ingest/quotas.ts`), as large systems do. A series costs its
+ * rows in every tier for as long as they are kept, which a name made out of a changing value has no end of.
+ */
+export const seriesPerDeviceMaxDefault = 1_000;
+export const seriesPerPrincipalMaxDefault = 150_000;
+export const samplesPerSecondMaxDefault = 10_000;
+assert(seriesPerDeviceMaxDefault <= metricHandleMax, "every series of a device can have a handle");
+assert(seriesPerDeviceMaxDefault <= metricsPerRegistrationMax, "a device of the usual size registers at once");
+/** Series ids index columns of 32 bits. */
+export const seriesMax = 2 ** 31 - 1;
 
 /** UTF-8 bytes. Ids are keys of the store: short ones keep its pages dense. */
 export const deviceIdBytesMax = 256;
@@ -46,7 +58,7 @@ export const timeMsMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 assert(new Date(timeMsMin).toISOString() === "0001-01-01T00:00:00.000Z");
 
 /** A device's clock may be this far ahead; further is a fault that would spoil "the latest window". */
-export const timeAheadMsMax = 10 * 60_000;
+export const timeAheadMsMaxDefault = 10 * 60_000;
 
 /** Refusals told one by one in an ack; further ones are added up per reason. */
 export const refusalsPerAckMax = 100;
@@ -59,6 +71,18 @@ export const callBytesInFlightMax = 4 * mib;
 export const ingestBytesInFlightMax = 32 * mib;
 assert(callBytesInFlightMax >= messageBytesMax, "a call can have a message of any size in flight");
 assert(ingestBytesInFlightMax >= 4 * callBytesInFlightMax, "one loud call leaves room for others");
+
+/** A device may bring what it has not used of its rate for so long: it was offline, and catches up. */
+export const rateBurstMs = 60_000;
+/**
+ * Samples that a device can be over its rate before its batches are not taken: no less than one call can have in flight
+ * when it is told to wait, so that only a device that sends on many calls meets it.
+ */
+export const rateExcessMax = (callBytesInFlightMax + messageBytesMax) / 8;
+/** A push of a device that is over its rate waits at the server so long; half of the least usual deadline. */
+export const pushHeldMsMax = 5_000;
+/** Pushes of all devices that wait so, in bytes. */
+export const pushHeldBytesMax = 16 * mib;
 
 /** A stream whose reading has waited this long is told why, and again after the second time. */
 export const slowDownAfterMs = 200;

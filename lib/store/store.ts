@@ -51,7 +51,10 @@ export interface Session extends SessionMark {
   readonly device: number;
   /** 32 hexadecimal digits. */
   readonly spoolId: string;
-  /** Series ids by metric handle. A handle keeps its series for the whole session. */
+  /**
+   * Series ids by metric handle. A handle keeps its series for the whole session; one that was refused has 0 until it
+   * gets one.
+   */
   readonly handles: Map<number, number>;
 }
 
@@ -87,7 +90,7 @@ export interface CatalogStep {
   /** New sessions. */
   readonly sessions: Iterable<Session>;
   readonly series: Iterable<Series>;
-  /** New handles, as [session id, metric handle, series id]. */
+  /** Handles that are new, or have got a series, as [session id, metric handle, series id]. */
   readonly handles: Iterable<readonly [number, number, number]>;
 }
 
@@ -123,6 +126,8 @@ export interface AggregateStore extends StoredWindows {
   /** As read back from the database. */
   readonly durability: Durability;
   nextIds(): NextIds;
+  /** How many series there are. */
+  seriesCount(): number;
   findDevice(deviceId: string): StoredDevice | undefined;
   findSession(id: number): Session | undefined;
   /** The session of a spool, if the device has had it. */

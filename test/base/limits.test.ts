@@ -18,7 +18,7 @@ describe("limits", () => {
     const labelBytes = limits.labelKeyBytesMax + limits.labelValueBytesMax;
     const framingBytes = 32;
     const bytes =
-      limits.metricsPerDeviceMax * (metricBytes + framingBytes) +
+      limits.metricsPerRegistrationMax * (metricBytes + framingBytes) +
       limits.labelsMax * (labelBytes + framingBytes) +
       limits.deviceIdBytesMax +
       limits.spoolIdBytes +

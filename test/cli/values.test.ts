@@ -22,7 +22,7 @@ async function refuses(args: readonly string[], ...words: readonly string[]): Pr
 describe.concurrent("a value that is not valid is refused with flag, value and remedy:", () => {
   it.each<[string, string[], ...string[]]>([
     ["a whole number that is none", ["simulate", "--devices", "1.5"], "--devices", '"1.5"', "from 1 to 1000000"],
-    ["a whole number below its bound", ["simulate", "--metrics", "0"], "--metrics", '"0"', "from 1 to 1000"],
+    ["a whole number below its bound", ["simulate", "--metrics", "0"], "--metrics", '"0"', "from 1 to 3000"],
     ["a whole number over its bound", ["replay", "x", "--batch-samples", "100001"], "--batch-samples", "1 to 100000"],
     ["a negative number", ["demo", "--devices=-3"], "--devices", '"-3"', "whole number from 1"],
     ["a duration without a unit", ["simulate", "--duration", "30"], "--duration", '"30"', "such as 250ms, 30s"],
@@ -48,6 +48,14 @@ describe.concurrent("a value that is not valid is refused with flag, value and r
     ["an address without a port", ["query", "--address", "localhost"], "--address", '"localhost"', "HOST:PORT"],
     ["an address with a port over 65535", ["watch", "--address", "[::1]:65536"], "--address", "65536", "HOST:PORT"],
     ["an address to serve at without a port", ["serve", "--data", "DATA", "--grpc", "any"], "--grpc", '"any"'],
+    ["series per device", ["serve", "--device-series-max", "0"], "--device-series-max", '"0"', "from 1 to 65535"],
+    ["no series per device", ["demo", "--device-series-max", "off"], "--device-series-max", '"off"', "from 1 to 65535"],
+    ["series in all", ["serve", "--series-max", "many"], "--series-max", '"many"', "from 1 to 2147483647, or off"],
+    ["a rate", ["demo", "--device-rate", "10k"], "--device-rate", '"10k"', "from 1 to 1000000000, or off"],
+    ["a rate of nothing", ["serve", "--device-rate", "0"], "--device-rate", '"0"', "from 1 to", "or off"],
+    ["a time ahead", ["serve", "--future-max", "10"], "--future-max", '"10"', "such as 250ms, 30s"],
+    ["no time ahead", ["serve", "--future-max", "0s"], "--future-max", '"0s"', "at least 1ms"],
+    ["a time too far ahead", ["demo", "--future-max", "366d"], "--future-max", '"366d"', "at most 1y"],
     ["a mode", ["simulate", "--mode", "carrier-pigeon"], "--mode", "'carrier-pigeon'", "stream, upload, push"],
     ["a format", ["query", "--format", "xml"], "--format", "'xml'", "table, ndjson, csv"],
     [

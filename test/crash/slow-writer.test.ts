@@ -24,7 +24,9 @@ interface Status {
 
 async function slowServer(appendMs: number) {
   const data = ["--data", await temporaryDirectory()];
-  const { server, address } = await serve([...data, "--fault", `slow-append:${appendMs}`], { command });
+  const { server, address } = await serve([...data, "--device-rate", "off", "--fault", `slow-append:${appendMs}`], {
+    command,
+  });
   const pid = Number((await server.line(/^pid /, "stderr")).slice(4));
   return { server, address, pid, data };
 }

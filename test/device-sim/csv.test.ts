@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openCsv } from "../../device-sim/csv.ts";
 import { TelemetryError } from "../../lib/base/errors.ts";
-import { metricsPerDeviceMax } from "../../lib/base/limits.ts";
+import { metricsPerRegistrationMax } from "../../lib/base/limits.ts";
 import { collect } from "../support/rpc.ts";
 
 async function fileOf(text: string | Uint8Array, name = "boiler.csv"): Promise<string> {
@@ -182,9 +182,11 @@ describe("a file that cannot be used is refused", () => {
   );
 
   it("with more metrics than a device may have", async () => {
-    const names = Array.from({ length: metricsPerDeviceMax + 1 }, (_, i) => `m${i}`);
+    const names = Array.from({ length: metricsPerRegistrationMax + 1 }, (_, i) => `m${i}`);
     const { message } = await refusalOf(await fileOf(`timestamp,${names}\n`));
-    expect(message).toContain(`has ${names.length} metrics, the limit is ${metricsPerDeviceMax}; split it by columns`);
+    expect(message).toContain(
+      `has ${names.length} metrics, the limit is ${metricsPerRegistrationMax}; split it by columns`,
+    );
   });
 
   it("with a header that is not CSV, for that reason", async () => {

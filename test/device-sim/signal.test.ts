@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Signal, signalsFor } from "../../device-sim/signal.ts";
-import { metricsPerDeviceMax } from "../../lib/base/limits.ts";
+import { metricsPerRegistrationMax } from "../../lib/base/limits.ts";
 import { Prng } from "../../lib/base/prng.ts";
 
 const startMs = Date.UTC(2026, 0, 1);
@@ -28,7 +28,7 @@ describe("signals", () => {
     expect(values(signal, 1, steps).filter((value) => !Number.isFinite(value))).toEqual([]);
   });
 
-  it.each([1, 10, 11, 35, metricsPerDeviceMax])("have names of their own when there are %i", (count) => {
+  it.each([1, 10, 11, 35, metricsPerRegistrationMax])("have names of their own when there are %i", (count) => {
     const names = signalsFor(count).map(({ name }) => name);
     expect(names).toHaveLength(count);
     expect(new Set(names).size).toBe(count);

@@ -108,7 +108,9 @@ describe("a group that finds the disk full", () => {
 
   it("counts nothing", () => {
     const { ingest } = afterFailure(diskFull());
-    expect(ingest.admission.counters).toEqual({ samplesCounted: 1, samplesRefused: 0, batchesDuplicate: 0 });
+    const { refused, ...counters } = ingest.admission.counters;
+    expect(counters).toEqual({ samplesCounted: 1, samplesRefused: 0, batchesDuplicate: 0, rateDelays: 0 });
+    expect(refused.list()).toEqual([]);
   });
 });
 

@@ -15,6 +15,8 @@ const sequence = "test/ingest/sequence.test.ts";
 const failedAppend = "test/ingest/failed-append.test.ts";
 const durability = "test/store/sqlite/durability.test.ts";
 const recovery = "test/ingest/recovery.test.ts";
+const seriesLimit = "test/ingest/series-limit.test.ts";
+const rateLimit = "test/ingest/rate-limit.test.ts";
 const sqliteStore = "test/store/sqlite/sqlite-store.test.ts";
 
 export const faults: readonly Fault[] = [
@@ -158,5 +160,75 @@ export const faults: readonly Fault[] = [
     text: "    if (!state.superseded.has(spoolId) && !this.#store.isSuperseded(state.device.id, spoolId)) return;",
     replacement: "    if (state !== undefined) return;",
     tests: ["test/ingest/superseded.test.ts"],
+  },
+  {
+    name: "a refused handle gets a series while the journal has batches that were judged without",
+    file: "ingest/sessions.ts",
+    text: "      if (before === noSeries && bound) continue;",
+    replacement: "      void before;",
+    tests: [seriesLimit],
+  },
+  {
+    name: "a refused handle is not stored: it is unknown after a restart",
+    file: "ingest/sessions.ts",
+    text: "    this.#changes.handles.push([id, handle, series]);",
+    replacement: "    if (series !== noSeries) this.#changes.handles.push([id, handle, series]);",
+    tests: [seriesLimit],
+  },
+  {
+    name: "the room of a group that was not stored stays taken",
+    file: "ingest/sessions.ts",
+    text: "          this.#budget.giveBack();",
+    replacement: "",
+    tests: [seriesLimit],
+  },
+  {
+    name: "samples without a series are not counted and not told",
+    file: "ingest/sample-check.ts",
+    text: "      this.#checkSeries(decoder, table);",
+    replacement: "",
+    tests: [seriesLimit],
+  },
+  {
+    name: "a device over its rate goes on by another call",
+    file: "ingest/admission.ts",
+    text: "      this.#checkRate(call, state);",
+    replacement: "",
+    tests: [rateLimit],
+  },
+  {
+    name: "a device over its rate goes on by pushes",
+    file: "ingest/admission.ts",
+    text: '(call.method !== "push" && excess <= rateExcessMax)',
+    replacement: "excess <= rateExcessMax",
+    tests: [rateLimit],
+  },
+  {
+    name: "a device over its rate goes on by calls that it ends",
+    file: "ingest/admission.ts",
+    text: '(call.method !== "push" && excess <= rateExcessMax)',
+    replacement: 'call.method !== "push"',
+    tests: [rateLimit],
+  },
+  {
+    name: "what could not be stored counts against a device's rate",
+    file: "ingest/admission.ts",
+    text: "    this.#rates.rollback();",
+    replacement: "    this.#rates.commit();",
+    tests: [rateLimit],
+  },
+  {
+    name: "a call is read though its device is over its rate",
+    file: "ingest/inlet.ts",
+    text: "    if (this.#quotaMs > 0)",
+    replacement: "    if (this.#quotaMs === Number.POSITIVE_INFINITY)",
+    tests: ["test/ingest/quota-wait.test.ts"],
+  },
+  {
+    name: "a call is read before it is known whether its device is over its rate",
+    file: "ingest/inlet.ts",
+    text: "    if (this.#registering && !isRegistration(message))",
+    replacement: "    if (this.#registering && message.length === 0)",
+    tests: ["test/ingest/quota-wait.test.ts"],
   },
 ];

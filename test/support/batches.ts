@@ -23,17 +23,18 @@ export function spool(n: number): Uint8Array {
 export interface RegistrationOptions {
   readonly handle?: number;
   readonly spool?: number;
-  /** The first has the handle 1. */
   readonly metrics?: readonly string[];
+  /** Of the first metric; 1 unless told otherwise. */
+  readonly metricHandle?: number;
 }
 
 export function registration(deviceId: string, options: RegistrationOptions = {}): Registration {
-  const { handle = 1, spool: spoolNumber = 1, metrics = ["temperature"] } = options;
+  const { handle = 1, spool: spoolNumber = 1, metrics = ["temperature"], metricHandle = 1 } = options;
   return {
     deviceHandle: handle,
     deviceId,
     spoolId: spool(spoolNumber),
-    metrics: metrics.map((name, i) => ({ handle: i + 1, name, kind: MetricKind.GAUGE })),
+    metrics: metrics.map((name, i) => ({ handle: metricHandle + i, name, kind: MetricKind.GAUGE })),
   };
 }
 

@@ -1,5 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Settlement } from "../../ingest/call.ts";
+import type { RateDelay } from "../../ingest/device-rates.ts";
 import type { CallMethod } from "../../ingest/slab.ts";
 import type { DeviceAck, Refusal, Registered } from "../../proto/gen/telemetry/v1/batch_pb.js";
 import {
@@ -85,6 +86,7 @@ export class HarnessCall {
       pushed: this.method === "push" ? answers.map((bytes) => fromBinary(PushBatchResponseSchema, bytes)) : [],
       uploaded: this.method === "upload" ? answers.map((bytes) => fromBinary(UploadBatchesResponseSchema, bytes)) : [],
       bytes: told.reduce((bytes, settlement) => bytes + settlement.bytes, 0),
+      delays: told.flatMap(({ delay }) => delay ?? []),
       end: told.find((settlement) => settlement.end !== undefined)?.end,
     };
   }
@@ -100,6 +102,8 @@ export interface Told {
   readonly pushed: readonly PushBatchResponse[];
   readonly uploaded: readonly UploadBatchesResponse[];
   readonly bytes: number;
+  /** Why and how long its call is not to be read. */
+  readonly delays: readonly RateDelay[];
   readonly end: Settlement["end"];
 }
 

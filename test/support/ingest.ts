@@ -3,6 +3,7 @@ import { Admission } from "../../ingest/admission.ts";
 import { ChangeCollector } from "../../ingest/change-collector.ts";
 import { Flusher } from "../../ingest/flusher.ts";
 import { ingestPipeline, type Outcome } from "../../ingest/pipeline.ts";
+import { defaultQuotas, type IngestQuotas } from "../../ingest/quotas.ts";
 import { recover } from "../../ingest/recovery.ts";
 import { Sessions } from "../../ingest/sessions.ts";
 import { type CallMethod, type Slab, SlabBuilder } from "../../ingest/slab.ts";
@@ -22,7 +23,7 @@ export interface HarnessWindow {
   readonly sum: number;
 }
 
-export interface HarnessOptions {
+export interface HarnessOptions extends Partial<IngestQuotas> {
   readonly nowMs?: number;
   readonly elapsedMs?: number;
   /** Windows that the writer holds in memory. */
@@ -49,14 +50,14 @@ export class IngestHarness {
   /** Starts the writer on what is in a store, as after a crash. */
   constructor(
     store: AggregateStore & Journal & AggregateReader = new MemoryStore(defaultTiers),
-    { nowMs = dayMs + 3_600_000, elapsedMs = 0, windowsMax }: HarnessOptions = {},
+    { nowMs = dayMs + 3_600_000, elapsedMs = 0, windowsMax, ...quotas }: HarnessOptions = {},
   ) {
     this.store = store;
     this.nowMs = nowMs;
     this.elapsedMs = elapsedMs;
     recover(store);
     const clock = { nowMs: () => this.nowMs, elapsedMs: () => this.elapsedMs };
-    this.sessions = new Sessions(store);
+    this.sessions = new Sessions(store, { ...defaultQuotas, ...quotas });
     this.admission = new Admission(store, this.sessions, latenessMsDefault);
     this.flusher = new Flusher(store, this.sessions, clock, latenessMsDefault, windowsMax);
     const { admission, flusher } = this;
@@ -120,6 +121,7 @@ export class IngestHarness {
     this.elapsedMs += storeRetryMs;
     void this.flusher.barrier("all", true);
     while (this.flusher.step());
+    this.sessions.onTrimmed(this.store.position - this.flusher.journalGroups);
   }
 
   /** As the tables show it when everything is in them. */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { TidemarkServer } from "../../cli/server.ts";
+import { defaultQuotas, type IngestQuotas } from "../../ingest/quotas.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import { Channel, type Client } from "../../lib/rpc/client.ts";
@@ -14,9 +15,9 @@ export class TestServer {
   readonly dataDir: string;
   #running: { server: TidemarkServer; channel: Channel } | undefined;
 
-  static async start(): Promise<TestServer> {
+  static async start(quotas: Partial<IngestQuotas> = {}): Promise<TestServer> {
     const server = new TestServer(await mkdtemp(join(tmpdir(), "tidemark-test-")));
-    await server.restart();
+    await server.restart(quotas);
     return server;
   }
 
@@ -25,13 +26,14 @@ export class TestServer {
   }
 
   /** Starts again on the same directory; clients and address are new. */
-  async restart(): Promise<void> {
+  async restart(quotas: Partial<IngestQuotas> = {}): Promise<void> {
     await this.stop();
     const server = await TidemarkServer.start({
       dataDir: this.dataDir,
       grpc: "127.0.0.1:0",
       tiers: defaultTiers,
       log: silentLog,
+      quotas: { ...defaultQuotas, ...quotas },
     });
     this.#running = { server, channel: new Channel(server.address) };
   }
@@ -76,17 +78,17 @@ export class TestServer {
 }
 
 /** A server for one test. */
-export async function startServer(): Promise<TestServer> {
-  const server = await TestServer.start();
+export async function startServer(quotas: Partial<IngestQuotas> = {}): Promise<TestServer> {
+  const server = await TestServer.start(quotas);
   onTestFinished(() => server.remove());
   return server;
 }
 
 /** One server for all tests of a file: each uses devices of its own. */
-export function serverOfFile(): () => TestServer {
+export function serverOfFile(quotas: Partial<IngestQuotas> = {}): () => TestServer {
   let server: TestServer | undefined;
   beforeAll(async () => {
-    server = await TestServer.start();
+    server = await TestServer.start(quotas);
   });
   afterAll(() => server?.remove());
   return () => {

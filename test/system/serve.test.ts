@@ -1,12 +1,16 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, constants } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Channel } from "../../lib/rpc/client.ts";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { Cli, checkout, jsonLines, serve, temporaryDirectory, tidemark } from "./support/cli.ts";
+
+/** What a server allows without flags. */
+const limits = "1000 series per device, 150000 series in all, 10000 samples/s per device, times up to 10m ahead";
 
 describe("serve", () => {
   it("prints one line of JSON when it is ready, with the port that it has", async () => {
@@ -32,8 +36,27 @@ describe("serve", () => {
     const { code, stdout, stderr } = await server.ended;
     expect(code).toBe(0);
     expect(jsonLines(stdout)).toEqual([{ event: "ready", grpc: address }, { event: "stopped" }]);
-    expect(stderr).toBe("tidemark: durability fsync\ntidemark: draining\n");
+    expect(stderr).toBe(`tidemark: durability fsync\ntidemark: limits: ${limits}\ntidemark: draining\n`);
     await expect(devicesAt(address)).rejects.toMatchObject({ status: "UNAVAILABLE" });
+  });
+
+  it("takes its limits from flags, environment and file, and says at start and in its status what they are", async () => {
+    const config = join(await temporaryDirectory(), "tidemark.json");
+    await writeFile(config, JSON.stringify({ serve: { "future-max": "1h30m", "series-max": 7 } }));
+    const flags = ["--data", await temporaryDirectory(), "--device-rate", "off", "--device-series-max", "5"];
+    const env = { TIDEMARK_SERIES_MAX: "off", TIDEMARK_CONFIG: config };
+    const { server, address } = await serve(flags, { env });
+    const told =
+      "5 series per device, any number of series in all, any number of samples/s per device, times up to 1h30m ahead";
+    expect(await server.line(/limits/, "stderr")).toBe(`tidemark: limits: ${told}`);
+    const past = ["--start", "2026-01-01T00:00:00Z", "--speed", "max", "--batches", "3", "--devices", "1"];
+    const simulated = await tidemark(["simulate", "--address", address, "--metrics", "8", ...past]);
+    expect(simulated.code).toBe(0);
+    expect(simulated.stdout).toContain("samples  sent 24  acked 15  rejected 9");
+    expect(simulated.stderr).toContain("the limit is 5 per device; send fewer metrics, or raise --device-series-max");
+    const { stdout } = await tidemark(["status", "--address", address]);
+    expect(stdout).toContain("refused  9 samples of 3 batches: SERIES_LIMIT");
+    expect(stdout).toContain(`limits   5 series; ${told}; 0 times a call was made to wait for its rate`);
   });
 
   it("ends at once on SIGTERM though streams are open, with everything acked on disk", async () => {

@@ -58,6 +58,10 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
     };
   }
 
+  seriesCount(): number {
+    return this.#series.size;
+  }
+
   findDevice(deviceId: string): StoredDevice | undefined {
     const device = this.#devices.get(deviceId);
     if (device === undefined) return undefined;

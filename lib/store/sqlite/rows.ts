@@ -142,6 +142,8 @@ export function prepareStatements(db: Database) {
     counters: db.prepare("SELECT id FROM series WHERE kind = 'counter'").pluck(),
     marks: db.prepare("SELECT tier_ms, rolled_ms FROM tiers ORDER BY tier_ms").raw(),
     advanceRollUp: db.prepare("UPDATE tiers SET rolled_ms = ? WHERE tier_ms = ?"),
+    // A handle keeps its series: only one that was refused, and has none, may get one.
+    deleteRefusedHandle: db.prepare("DELETE FROM handles WHERE session = ? AND handle = ? AND series = 0"),
     ...prepareWindowReads(db),
     window: db.prepare(`SELECT ${windowColumns} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series = ?`).raw(),
     writeWindow: db.prepare(

@@ -107,6 +107,10 @@ export class SqliteStore implements AggregateStore, Journal {
     return { device: next("devices"), session: next("sessions"), series: next("series") };
   }
 
+  seriesCount(): number {
+    return this.#db.prepare("SELECT count(*) FROM series").pluck().get() as number;
+  }
+
   findDevice(deviceId: string): StoredDevice | undefined {
     const row = this.#sql.device.get(deviceId) as DeviceColumns | undefined;
     if (row === undefined) return undefined;
@@ -273,7 +277,10 @@ export class SqliteStore implements AggregateStore, Journal {
     }
     for (const session of catalog.sessions) this.#sql.writeSession.run(sessionColumns(session));
     for (const series of catalog.series) this.#sql.writeSeries.run(series);
-    for (const [session, handle, series] of catalog.handles) this.#sql.writeHandle.run(session, handle, series);
+    for (const [session, handle, series] of catalog.handles) {
+      this.#sql.deleteRefusedHandle.run(session, handle);
+      this.#sql.writeHandle.run(session, handle, series);
+    }
   }
 
   #writeWindows({ widthMs, table, rows }: WindowPart): void {

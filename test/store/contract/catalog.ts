@@ -56,6 +56,30 @@ export function catalogContract(open: Open): void {
     expect(store.findDevice("pump")?.session.handles).toEqual(two.handles);
   });
 
+  it("lets a handle that was refused get a series, and counts series, not handles", () => {
+    const { store } = open(tiers);
+    expect(store.seriesCount()).toBe(0);
+    const refused = session(1, 1, { handles: new Map([[1, 1]]) });
+    store.append(undefined, {
+      ...deviceStep(1, "pump", [1]),
+      sessions: [refused],
+      handles: [
+        [1, 1, 1],
+        [1, 2, 0],
+      ],
+    });
+    expect(store.findSession(1)?.handles.get(2)).toBe(0);
+    expect(store.seriesCount()).toBe(1);
+    store.append(undefined, step({ series: [series(2, 1, "m2")], handles: [[1, 2, 2]] }));
+    expect(store.findSession(1)?.handles).toEqual(
+      new Map([
+        [1, 1],
+        [2, 2],
+      ]),
+    );
+    expect(store.seriesCount()).toBe(2);
+  });
+
   it("is not changed by what is done to the objects that went in or came out", () => {
     const { store } = open(tiers);
     const pump = device(1, "pump");

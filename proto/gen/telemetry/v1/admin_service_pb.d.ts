@@ -5,6 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { RefusalReason } from "./batch_pb.js";
 
 /**
  * Describes the file telemetry/v1/admin_service.proto.
@@ -135,6 +136,34 @@ export declare type GetStatusResponse = Message<"telemetry.v1.GetStatusResponse"
    * @generated from field: uint64 rss_bytes = 15;
    */
   rssBytes: bigint;
+
+  /**
+   * What was refused, by reason. Reasons that have not come up are left out.
+   *
+   * @generated from field: repeated telemetry.v1.RefusedSamples refused = 16;
+   */
+  refused: RefusedSamples[];
+
+  /**
+   * Times that a call was made to wait because one of its devices was over its rate.
+   *
+   * @generated from field: uint64 rate_delays = 17;
+   */
+  rateDelays: bigint;
+
+  /**
+   * Series that there are, of all devices.
+   *
+   * @generated from field: uint64 series = 18;
+   */
+  series: bigint;
+
+  /**
+   * The quotas that the server runs under.
+   *
+   * @generated from field: telemetry.v1.IngestQuotas quotas = 19;
+   */
+  quotas?: IngestQuotas | undefined;
 };
 
 /**
@@ -142,6 +171,81 @@ export declare type GetStatusResponse = Message<"telemetry.v1.GetStatusResponse"
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export declare const GetStatusResponseSchema: GenMessage<GetStatusResponse>;
+
+/**
+ * RefusedSamples counts what was refused for one reason.
+ *
+ * @generated from message telemetry.v1.RefusedSamples
+ */
+export declare type RefusedSamples = Message<"telemetry.v1.RefusedSamples"> & {
+  /**
+   * Why.
+   *
+   * @generated from field: telemetry.v1.RefusalReason reason = 1;
+   */
+  reason: RefusalReason;
+
+  /**
+   * How many samples, without those of batches that were refused whole: it is not known how many they had.
+   *
+   * @generated from field: uint64 samples = 2;
+   */
+  samples: bigint;
+
+  /**
+   * Batches of which some samples, or all, were refused.
+   *
+   * @generated from field: uint64 batches = 3;
+   */
+  batches: bigint;
+};
+
+/**
+ * Describes the message telemetry.v1.RefusedSamples.
+ * Use `create(RefusedSamplesSchema)` to create a new message.
+ */
+export declare const RefusedSamplesSchema: GenMessage<RefusedSamples>;
+
+/**
+ * IngestQuotas are what an operator allows those who send.
+ *
+ * @generated from message telemetry.v1.IngestQuotas
+ */
+export declare type IngestQuotas = Message<"telemetry.v1.IngestQuotas"> & {
+  /**
+   * Series of one device.
+   *
+   * @generated from field: uint32 series_per_device_max = 1;
+   */
+  seriesPerDeviceMax: number;
+
+  /**
+   * Series of all devices of one principal; until there are principals, of all devices. 0: not limited.
+   *
+   * @generated from field: uint64 series_per_principal_max = 2;
+   */
+  seriesPerPrincipalMax: bigint;
+
+  /**
+   * Samples per second of one device. 0: not limited.
+   *
+   * @generated from field: uint64 samples_per_second_max = 3;
+   */
+  samplesPerSecondMax: bigint;
+
+  /**
+   * How far ahead of the server's clock the time of a sample may be.
+   *
+   * @generated from field: google.protobuf.Duration future_max = 4;
+   */
+  futureMax?: Duration | undefined;
+};
+
+/**
+ * Describes the message telemetry.v1.IngestQuotas.
+ * Use `create(IngestQuotasSchema)` to create a new message.
+ */
+export declare const IngestQuotasSchema: GenMessage<IngestQuotas>;
 
 /**
  * Hop is a bounded place where data waits for the next one.

@@ -4,12 +4,13 @@
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import { file_telemetry_v1_batch } from "./batch_pb.js";
 
 /**
  * Describes the file telemetry/v1/admin_service.proto.
  */
 export const file_telemetry_v1_admin_service = /*@__PURE__*/
-  fileDesc("CiB0ZWxlbWV0cnkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIMdGVsZW1ldHJ5LnYxIhIKEEdldFN0YXR1c1JlcXVlc3QioAMKEUdldFN0YXR1c1Jlc3BvbnNlEhkKEXN0b3JlX2luY2FybmF0aW9uGAEgASgMEikKBnVwdGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpkdXJhYmlsaXR5GAMgASgJEh8KBGhvcHMYBCADKAsyES50ZWxlbWV0cnkudjEuSG9wEhMKC3Nsb3dlc3RfaG9wGAUgASgJEhQKDGluZ2VzdF9jYWxscxgGIAEoDRIXCg9zYW1wbGVzX2NvdW50ZWQYByABKAQSFwoPc2FtcGxlc19yZWZ1c2VkGAggASgEEhkKEWJhdGNoZXNfZHVwbGljYXRlGAkgASgEEg4KBmdyb3VwcxgKIAEoBBIsCglzdG9yZV9tYXgYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGAoQam91cm5hbF9wb3NpdGlvbhgMIAEoBBIWCg5qb3VybmFsX2dyb3VwcxgNIAEoBBIVCg1zdG9yZV9wcm9ibGVtGA4gASgJEhEKCXJzc19ieXRlcxgPIAEoBCI+CgNIb3ASDAoEbmFtZRgBIAEoCRIMCgR1c2VkGAIgASgEEg0KBWxpbWl0GAMgASgEEgwKBHVuaXQYBCABKAkiJwoSUmVzZXREZXZpY2VSZXF1ZXN0EhEKCWRldmljZV9pZBgBIAEoCSIVChNSZXNldERldmljZVJlc3BvbnNlIg8KDUJhY2tVcFJlcXVlc3QiHgoOQmFja1VwUmVzcG9uc2USDAoEZGF0YRgBIAEoDDL3AQoMQWRtaW5TZXJ2aWNlEkwKCUdldFN0YXR1cxIeLnRlbGVtZXRyeS52MS5HZXRTdGF0dXNSZXF1ZXN0Gh8udGVsZW1ldHJ5LnYxLkdldFN0YXR1c1Jlc3BvbnNlElIKC1Jlc2V0RGV2aWNlEiAudGVsZW1ldHJ5LnYxLlJlc2V0RGV2aWNlUmVxdWVzdBohLnRlbGVtZXRyeS52MS5SZXNldERldmljZVJlc3BvbnNlEkUKBkJhY2tVcBIbLnRlbGVtZXRyeS52MS5CYWNrVXBSZXF1ZXN0GhwudGVsZW1ldHJ5LnYxLkJhY2tVcFJlc3BvbnNlMAFCPlo8Z2l0aHViLmNvbS90aWRlbWFyay90aWRlbWFyay9nZW4vZ28vdGVsZW1ldHJ5L3YxO3RlbGVtZXRyeXYxYgZwcm90bzM", [file_google_protobuf_duration]);
+  fileDesc("CiB0ZWxlbWV0cnkvdjEvYWRtaW5fc2VydmljZS5wcm90bxIMdGVsZW1ldHJ5LnYxIhIKEEdldFN0YXR1c1JlcXVlc3QioAQKEUdldFN0YXR1c1Jlc3BvbnNlEhkKEXN0b3JlX2luY2FybmF0aW9uGAEgASgMEikKBnVwdGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpkdXJhYmlsaXR5GAMgASgJEh8KBGhvcHMYBCADKAsyES50ZWxlbWV0cnkudjEuSG9wEhMKC3Nsb3dlc3RfaG9wGAUgASgJEhQKDGluZ2VzdF9jYWxscxgGIAEoDRIXCg9zYW1wbGVzX2NvdW50ZWQYByABKAQSFwoPc2FtcGxlc19yZWZ1c2VkGAggASgEEhkKEWJhdGNoZXNfZHVwbGljYXRlGAkgASgEEg4KBmdyb3VwcxgKIAEoBBIsCglzdG9yZV9tYXgYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGAoQam91cm5hbF9wb3NpdGlvbhgMIAEoBBIWCg5qb3VybmFsX2dyb3VwcxgNIAEoBBIVCg1zdG9yZV9wcm9ibGVtGA4gASgJEhEKCXJzc19ieXRlcxgPIAEoBBItCgdyZWZ1c2VkGBAgAygLMhwudGVsZW1ldHJ5LnYxLlJlZnVzZWRTYW1wbGVzEhMKC3JhdGVfZGVsYXlzGBEgASgEEg4KBnNlcmllcxgSIAEoBBIqCgZxdW90YXMYEyABKAsyGi50ZWxlbWV0cnkudjEuSW5nZXN0UXVvdGFzIl8KDlJlZnVzZWRTYW1wbGVzEisKBnJlYXNvbhgBIAEoDjIbLnRlbGVtZXRyeS52MS5SZWZ1c2FsUmVhc29uEg8KB3NhbXBsZXMYAiABKAQSDwoHYmF0Y2hlcxgDIAEoBCKeAQoMSW5nZXN0UXVvdGFzEh0KFXNlcmllc19wZXJfZGV2aWNlX21heBgBIAEoDRIgChhzZXJpZXNfcGVyX3ByaW5jaXBhbF9tYXgYAiABKAQSHgoWc2FtcGxlc19wZXJfc2Vjb25kX21heBgDIAEoBBItCgpmdXR1cmVfbWF4GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIj4KA0hvcBIMCgRuYW1lGAEgASgJEgwKBHVzZWQYAiABKAQSDQoFbGltaXQYAyABKAQSDAoEdW5pdBgEIAEoCSInChJSZXNldERldmljZVJlcXVlc3QSEQoJZGV2aWNlX2lkGAEgASgJIhUKE1Jlc2V0RGV2aWNlUmVzcG9uc2UiDwoNQmFja1VwUmVxdWVzdCIeCg5CYWNrVXBSZXNwb25zZRIMCgRkYXRhGAEgASgMMvcBCgxBZG1pblNlcnZpY2USTAoJR2V0U3RhdHVzEh4udGVsZW1ldHJ5LnYxLkdldFN0YXR1c1JlcXVlc3QaHy50ZWxlbWV0cnkudjEuR2V0U3RhdHVzUmVzcG9uc2USUgoLUmVzZXREZXZpY2USIC50ZWxlbWV0cnkudjEuUmVzZXREZXZpY2VSZXF1ZXN0GiEudGVsZW1ldHJ5LnYxLlJlc2V0RGV2aWNlUmVzcG9uc2USRQoGQmFja1VwEhsudGVsZW1ldHJ5LnYxLkJhY2tVcFJlcXVlc3QaHC50ZWxlbWV0cnkudjEuQmFja1VwUmVzcG9uc2UwAUI+WjxnaXRodWIuY29tL3RpZGVtYXJrL3RpZGVtYXJrL2dlbi9nby90ZWxlbWV0cnkvdjE7dGVsZW1ldHJ5djFiBnByb3RvMw", [file_google_protobuf_duration, file_telemetry_v1_batch]);
 
 /**
  * Describes the message telemetry.v1.GetStatusRequest.
@@ -26,39 +27,53 @@ export const GetStatusResponseSchema = /*@__PURE__*/
   messageDesc(file_telemetry_v1_admin_service, 1);
 
 /**
+ * Describes the message telemetry.v1.RefusedSamples.
+ * Use `create(RefusedSamplesSchema)` to create a new message.
+ */
+export const RefusedSamplesSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_admin_service, 2);
+
+/**
+ * Describes the message telemetry.v1.IngestQuotas.
+ * Use `create(IngestQuotasSchema)` to create a new message.
+ */
+export const IngestQuotasSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_admin_service, 3);
+
+/**
  * Describes the message telemetry.v1.Hop.
  * Use `create(HopSchema)` to create a new message.
  */
 export const HopSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_admin_service, 2);
+  messageDesc(file_telemetry_v1_admin_service, 4);
 
 /**
  * Describes the message telemetry.v1.ResetDeviceRequest.
  * Use `create(ResetDeviceRequestSchema)` to create a new message.
  */
 export const ResetDeviceRequestSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_admin_service, 3);
+  messageDesc(file_telemetry_v1_admin_service, 5);
 
 /**
  * Describes the message telemetry.v1.ResetDeviceResponse.
  * Use `create(ResetDeviceResponseSchema)` to create a new message.
  */
 export const ResetDeviceResponseSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_admin_service, 4);
+  messageDesc(file_telemetry_v1_admin_service, 6);
 
 /**
  * Describes the message telemetry.v1.BackUpRequest.
  * Use `create(BackUpRequestSchema)` to create a new message.
  */
 export const BackUpRequestSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_admin_service, 5);
+  messageDesc(file_telemetry_v1_admin_service, 7);
 
 /**
  * Describes the message telemetry.v1.BackUpResponse.
  * Use `create(BackUpResponseSchema)` to create a new message.
  */
 export const BackUpResponseSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_admin_service, 6);
+  messageDesc(file_telemetry_v1_admin_service, 8);
 
 /**
  * AdminService is for those who run the server.

@@ -51,7 +51,7 @@ export declare type Registration = Message<"telemetry.v1.Registration"> & {
   labels: { [key: string]: string };
 
   /**
-   * The metrics that batches may use, at most 1,000 per device.
+   * The metrics that batches may use, at most 3,000; more come with further registrations.
    *
    * @generated from field: repeated telemetry.v1.MetricDefinition metrics = 5;
    */
@@ -267,7 +267,7 @@ export declare type Registered = Message<"telemetry.v1.Registered"> & {
 export declare const RegisteredSchema: GenMessage<Registered>;
 
 /**
- * IngestLimits are the sizes that the server takes. What is over them is refused.
+ * IngestLimits are what the server takes. What is over them is refused, but for a rate, which is delayed.
  *
  * @generated from message telemetry.v1.IngestLimits
  */
@@ -299,6 +299,21 @@ export declare type IngestLimits = Message<"telemetry.v1.IngestLimits"> & {
    * @generated from field: google.protobuf.Duration future_max = 4;
    */
   futureMax?: Duration | undefined;
+
+  /**
+   * Metrics of one device, over all its sessions. Samples of those over it are refused.
+   *
+   * @generated from field: uint32 series_per_device_max = 5;
+   */
+  seriesPerDeviceMax: number;
+
+  /**
+   * Samples per second of one device, over all its calls; what it does not use is saved up for a minute.
+   * What is over it waits. 0: not limited.
+   *
+   * @generated from field: uint32 samples_per_second_max = 6;
+   */
+  samplesPerSecondMax: number;
 };
 
 /**
@@ -501,6 +516,14 @@ export enum RefusalReason {
    * @generated from enum value: REFUSAL_REASON_BATCH_TOO_LARGE = 8;
    */
   BATCH_TOO_LARGE = 8,
+
+  /**
+   * The metric has no series: the device, or all devices together, had as many as the server allows when it was
+   * registered. The device's other metrics go on.
+   *
+   * @generated from enum value: REFUSAL_REASON_SERIES_LIMIT = 9;
+   */
+  SERIES_LIMIT = 9,
 }
 
 /**

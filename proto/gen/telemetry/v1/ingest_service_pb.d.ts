@@ -434,7 +434,7 @@ export enum SlowDownCause {
   DISK = 1,
 
   /**
-   * The sender is over its quota.
+   * A device of the stream is over its rate. The whole stream waits until it is within.
    *
    * @generated from enum value: SLOW_DOWN_CAUSE_QUOTA = 2;
    */
@@ -466,7 +466,9 @@ export declare const IngestService: GenService<{
   /**
    * PushBatch takes one batch and answers when it is settled. Without a batch it only registers, and
    * tells where to resume. A batch that cannot be used (sizes, unknown handle, too large) is
-   * INVALID_ARGUMENT and its sequence is used up; a hole in the sequence is FAILED_PRECONDITION.
+   * INVALID_ARGUMENT and its sequence is used up; a hole in the sequence is FAILED_PRECONDITION. While the
+   * device is over its rate the answer waits for some seconds; after that it is RESOURCE_EXHAUSTED with
+   * retry_after_ms, and nothing was kept.
    *
    * @generated from rpc telemetry.v1.IngestService.PushBatch
    */

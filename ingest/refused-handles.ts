@@ -1,0 +1,53 @@
+import type { JournalPosition, Session } from "../lib/store/store.ts";
+
+/**
+ * What a metric handle has in place of a series id when its metric was over a limit of series. Series ids start at 1.
+ */
+export const noSeries = 0;
+
+/**
+ * Which sessions have samples of refused handles in the journal.
+ *
+ * That a handle was refused is stored as other handles are, with `noSeries`. Replay finds the series of a batch by what
+ * is stored, so it refuses what was refused when the batch was acked, whatever the limits are by then. The price: a
+ * handle that is refused must not get a series, nor another metric, while the journal has a batch that was judged
+ * without one, or replay would count what an ack has called refused. When it has none, as after every start, since
+ * recovery leaves an empty journal, the device registers the metric again and it is judged anew.
+ */
+export class RefusedHandles {
+  /** Where the journal has such samples last, by session; in the order of the journal. */
+  readonly #lastAt = new Map<number, JournalPosition>();
+  readonly #ofGroup = new Set<number>();
+
+  /** A batch of the group has samples of a refused handle. */
+  onRefused(session: Session): void {
+    this.#ofGroup.add(session.id);
+  }
+
+  /** Whether the verdict of something in the journal, or in the group, rests on refused handles of the session. */
+  binds(session: Session): boolean {
+    return this.#ofGroup.has(session.id) || this.#lastAt.has(session.id);
+  }
+
+  /** The group is in the journal at this position. */
+  commit(position: JournalPosition): void {
+    for (const session of this.#ofGroup) {
+      this.#lastAt.delete(session);
+      this.#lastAt.set(session, position);
+    }
+    this.#ofGroup.clear();
+  }
+
+  /** The group could not be stored. */
+  rollback(): void {
+    this.#ofGroup.clear();
+  }
+
+  /** The journal has no groups up to this position any more. */
+  trim(through: JournalPosition): void {
+    for (const [session, position] of this.#lastAt) {
+      if (position > through) return;
+      this.#lastAt.delete(session);
+    }
+  }
+}
