@@ -5,6 +5,7 @@ import {
   createSketchTable,
   encodeSketch,
   mergeSketch,
+  quantileOf,
   type SketchTable,
 } from "../../lib/aggregate/sketch-table.ts";
 
@@ -39,6 +40,16 @@ export function encodingOf(table: SketchTable, at = 0): string {
 /** The value at rank `floor(q (n - 1))`. */
 export function exactQuantile(values: ArrayLike<number>, q: number): number {
   return Float64Array.from(values).sort()[Math.floor(q * (values.length - 1))];
+}
+
+/** Quantiles of a sketch of these values that are off by more than 1 %. */
+export function quantileErrors(table: SketchTable, values: Float64Array): string[] {
+  const sorted = values.toSorted();
+  return [0, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1].flatMap((q) => {
+    const want = sorted[Math.floor(q * (sorted.length - 1))];
+    const near = quantileOf(table, 0, q);
+    return Math.abs(near - want) <= Math.abs(want) * 0.01 ? [] : [`quantile ${q} is ${near}, should be ${want}`];
+  });
 }
 
 /** Throws unless the blocks of sketches and the free ones are those that the table is made of, each aligned. */

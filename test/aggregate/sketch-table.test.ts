@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sketchBucketsMax, sketchEntriesMax } from "../../lib/aggregate/sketch-bucket.ts";
@@ -14,9 +13,16 @@ import {
   sketchBytesMax,
 } from "../../lib/aggregate/sketch-table.ts";
 import { Prng } from "../../lib/base/prng.ts";
-import { anyValue, checkBlocks, encodingOf, entriesOf, exactQuantile, mergedSketch, sketchOf } from "./plain-sketch.ts";
-
-const quantiles = [0, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1];
+import {
+  anyValue,
+  checkBlocks,
+  encodingOf,
+  entriesOf,
+  exactQuantile,
+  mergedSketch,
+  quantileErrors,
+  sketchOf,
+} from "./plain-sketch.ts";
 
 /** Values within a few decades, so that nothing folds. */
 const nearValue = fc.oneof(
@@ -25,26 +31,11 @@ const nearValue = fc.oneof(
   fc.constant(0),
 );
 
-function expectQuantiles(table: SketchTable, values: ArrayLike<number>): void {
-  const sorted = Float64Array.from(values).sort();
-  for (const q of quantiles) {
-    const want = sorted[Math.floor(q * (sorted.length - 1))];
-    expect(Math.abs(quantileOf(table, 0, q) - want)).toBeLessThanOrEqual(Math.abs(want) * 0.01);
-  }
-}
-
 describe("quantileOf", () => {
   const count = 20_000;
   const from = (value: (prng: Prng, i: number) => number) => {
     const prng = new Prng(1, "sketch");
     return Float64Array.from({ length: count }, (_, i) => value(prng, i));
-  };
-  const recorded = readFileSync(new URL("../data/recorded.csv", import.meta.url), "utf8");
-  const column = (name: string): Float64Array => {
-    const [head, ...rows] = recorded.trim().split("\n");
-    const index = head.split(",").indexOf(name);
-    const cells = rows.map((row) => row.split(",")[index]).filter((cell) => cell !== "");
-    return Float64Array.from(cells, Number);
   };
 
   it.each([
@@ -58,11 +49,8 @@ describe("quantileOf", () => {
     ["twelve decades", from((prng) => 10 ** (prng.uniform() * 12 - 6))],
     ["twelve decades of both signs", from((prng, i) => (i % 3 === 0 ? -1 : 1) * 10 ** (prng.uniform() * 12 - 6))],
     ["one value", from(() => 42.5)],
-    ["a recorded temperature", column("temperature")],
-    ["a recorded vibration", column("vibration")],
-    ["recorded packets", column("packets")],
   ])("is within 1 % for %s", (_, values) => {
-    expectQuantiles(sketchOf(values), values);
+    expect(quantileErrors(sketchOf(values), values)).toEqual([]);
   });
 
   it("is within 1 % for any values that do not fold", () => {
