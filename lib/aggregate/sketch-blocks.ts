@@ -1,13 +1,12 @@
+import type { SketchEntries } from "./sketch-entries.ts";
+
 /**
  * Entries of sketches, a key and a count each, in blocks of 1, 2, 4, 8, ... of them. Blocks are kept as buddies
  * (Knowlton 1965): a block of order `n` has `2^n` entries and starts at a multiple of that, and two free halves of
  * one block become that block again. Sketches that grow in step would otherwise leave one free block of each smaller
  * order behind them.
  */
-export interface SketchBlocks {
-  keys: Int32Array;
-  /** Whole numbers, exact to 2^53. */
-  counts: Float64Array;
+export interface SketchBlocks extends SketchEntries {
   /** The bytes of `counts`. A free block's first two are the next and the previous free block of its order, or -1. */
   links: Int32Array;
   /** By order, the first free block, or -1. */

@@ -1,4 +1,5 @@
 import { bucketKeyMax, sketchBucketsMax, sketchEntriesMax } from "./sketch-bucket.ts";
+import type { SketchEntries } from "./sketch-entries.ts";
 
 /**
  * A sketch as bytes: the version, the number of entries, then for each entry the difference of its key to the one
@@ -18,7 +19,7 @@ export const sketchEncodedBytesMax = 1 + 2 + sketchEntriesMax * (1 + countBytesM
 const scratch = new Uint8Array(sketchEncodedBytesMax);
 
 /** @returns bytes that are the caller's own. */
-export function encodeEntries(keys: Int32Array, counts: Float64Array, start: number, size: number): Uint8Array {
+export function encodeEntries({ keys, counts }: SketchEntries, start: number, size: number): Uint8Array {
   scratch[0] = version;
   let length = writeVarint(1, size);
   let previous = 0;

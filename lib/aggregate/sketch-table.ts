@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { allocateBlock, blockOrder, createBlocks, releaseBlock, type SketchBlocks } from "./sketch-blocks.ts";
 import { bucketKey, bucketValue, sketchBucketsMax, sketchEntriesMax } from "./sketch-bucket.ts";
 import { decoded, decodeEntries, encodeEntries } from "./sketch-encoding.ts";
+import { copyEntries, foldRun, lowerBound, moveUp } from "./sketch-entries.ts";
 
 /**
  * Quantile sketches, DDSketch with a relative error of at most 1 % (see `sketch-bucket.ts`), as columns: entry `i` of
@@ -22,9 +23,6 @@ export interface SketchTable extends SketchBlocks {
 
 /** Memory of the largest sketch, in bytes: its block, and its place in the columns. */
 export const sketchBytesMax = 2 ** blockOrder(sketchEntriesMax) * (4 + 8) + (4 + 2);
-
-/** Below it, moving entries one by one takes less time than a call of `copyWithin` or `set` (measured). */
-const bulkEntriesMin = 48;
 
 export function createSketchTable(capacity = 64): SketchTable {
   return {
@@ -85,7 +83,7 @@ export function mergeSketch(to: SketchTable, at: number, from: SketchTable, inde
 export function setSketch(to: SketchTable, at: number, from: SketchTable, index: number): void {
   const size = from.sizes[index];
   makeRoom(to, at, size);
-  copyEntries(from.keys, from.counts, from.starts[index], to, to.starts[at], size);
+  copyEntries(from, from.starts[index], to, to.starts[at], size);
 }
 
 /** The value at rank `floor(q (n - 1))` of a sketch's `n` samples, within 1 %; NaN if there are none. @param q 0 to 1 */
@@ -104,7 +102,7 @@ export function quantileOf(table: SketchTable, at: number, q: number): number {
 
 /** @returns bytes that are the caller's own, at most `sketchEncodedBytesMax`. */
 export function encodeSketch(table: SketchTable, at: number): Uint8Array {
-  return encodeEntries(table.keys, table.counts, table.starts[at], table.sizes[at]);
+  return encodeEntries(table, table.starts[at], table.sizes[at]);
 }
 
 /**
@@ -114,7 +112,7 @@ export function encodeSketch(table: SketchTable, at: number): Uint8Array {
 export function decodeSketch(table: SketchTable, at: number, bytes: Uint8Array): void {
   decodeEntries(bytes);
   makeRoom(table, at, decoded.size);
-  copyEntries(decoded.keys, decoded.counts, 0, table, table.starts[at], decoded.size);
+  copyEntries(decoded, 0, table, table.starts[at], decoded.size);
 }
 
 /** Memory that the table holds, in bytes, used or not. */
@@ -144,23 +142,6 @@ function addCount(table: SketchTable, at: number, anyKey: number, count: number)
   if (entry === start || entry === end) foldSmallest(table, at);
 }
 
-/**
- * The first entry of `start..end` whose key is at least `key`, or `end`. Keys differ by 1 or more, which bounds where
- * it can be from both ends: to one place where there are no gaps.
- */
-function lowerBound(keys: Int32Array, start: number, end: number, key: number): number {
-  if (start === end) return end;
-  let low = Math.min(end, Math.max(start, end - 1 - (keys[end - 1] - key)));
-  let length = Math.min(end, start + key - keys[start]) - low;
-  while (length > 0) {
-    const half = (length + 1) >>> 1;
-    // Not a branch, which nobody could foresee: the sign of the difference is all ones or all zeros.
-    low += ((keys[low + half - 1] - key) >> 31) & half;
-    length -= half;
-  }
-  return low;
-}
-
 function insert(table: SketchTable, at: number, position: number, key: number, count: number): void {
   const size = table.sizes[at];
   const before = table.starts[at];
@@ -170,7 +151,7 @@ function insert(table: SketchTable, at: number, position: number, key: number, c
   const { keys, counts } = table;
   moveUp(table, before + position, start + position + 1, size - position);
   if (full && size > 0) {
-    copyEntries(keys, counts, before, table, start, position);
+    copyEntries(table, before, table, start, position);
     releaseBlock(table, before, size);
   }
   keys[start + position] = key;
@@ -240,7 +221,7 @@ function mergeEntries(to: SketchTable, at: number, from: SketchTable, index: num
     }
   }
   if (start !== before) {
-    copyEntries(keys, counts, before, to, start, i - before + 1);
+    copyEntries(to, before, to, start, i - before + 1);
     releaseBlock(to, before, size);
   }
   to.starts[at] = start;
@@ -267,18 +248,6 @@ function foldSmallest(table: SketchTable, at: number): void {
   shrink(table, at, end - start);
 }
 
-/** Makes one entry of the entries `from..to` of those that end at `end`. @returns how many fewer there are. */
-function foldRun({ keys, counts }: SketchTable, from: number, to: number, end: number, key: number): number {
-  if (from === to) return 0;
-  let sum = 0;
-  for (let i = from; i < to; i += 1) sum += counts[i];
-  keys[from] = key;
-  counts[from] = sum;
-  keys.copyWithin(from + 1, to, end);
-  counts.copyWithin(from + 1, to, end);
-  return to - from - 1;
-}
-
 /** Keeps the first `size` entries, in a block that is no larger than they need. */
 function shrink(table: SketchTable, at: number, size: number): void {
   const before = table.sizes[at];
@@ -286,7 +255,7 @@ function shrink(table: SketchTable, at: number, size: number): void {
   if (blockOrder(size) === blockOrder(before)) return;
   const from = table.starts[at];
   const start = allocateBlock(table, size);
-  copyEntries(table.keys, table.counts, from, table, start, size);
+  copyEntries(table, from, table, start, size);
   releaseBlock(table, from, before);
   table.starts[at] = start;
 }
@@ -298,39 +267,6 @@ function makeRoom(table: SketchTable, at: number, size: number): void {
   if (before > 0 && size > 0 && blockOrder(before) === blockOrder(size)) return;
   if (before > 0) releaseBlock(table, table.starts[at], before);
   if (size > 0) table.starts[at] = allocateBlock(table, size);
-}
-
-/** Moves entries to a place further up, which may overlap, or to another block. */
-function moveUp({ keys, counts }: SketchTable, from: number, to: number, size: number): void {
-  if (size >= bulkEntriesMin) {
-    keys.copyWithin(to, from, from + size);
-    counts.copyWithin(to, from, from + size);
-    return;
-  }
-  for (let i = size - 1; i >= 0; i -= 1) {
-    keys[to + i] = keys[from + i];
-    counts[to + i] = counts[from + i];
-  }
-}
-
-/** Copies entries to another block, of any table. */
-function copyEntries(
-  fromKeys: Int32Array,
-  fromCounts: Float64Array,
-  from: number,
-  { keys, counts }: SketchTable,
-  to: number,
-  size: number,
-): void {
-  if (size >= bulkEntriesMin) {
-    keys.set(fromKeys.subarray(from, from + size), to);
-    counts.set(fromCounts.subarray(from, from + size), to);
-    return;
-  }
-  for (let i = 0; i < size; i += 1) {
-    keys[to + i] = fromKeys[from + i];
-    counts[to + i] = fromCounts[from + i];
-  }
 }
 
 function growColumns(table: SketchTable): void {
