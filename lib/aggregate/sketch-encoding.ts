@@ -1,82 +1,110 @@
-import { entriesMax, type SketchTable, setBuckets } from "./sketch-table.ts";
+import { bucketKeyMax, sketchBucketsMax, sketchEntriesMax } from "./sketch-bucket.ts";
+import type { SketchEntries } from "./sketch-entries.ts";
 
 /**
- * A sketch as bytes, for the store:
- *
- *     version u8, entries varint, then per entry: key - key before it (zigzag varint), count (varint)
- *
- * One sample takes 6 bytes, 100 different buckets some 250.
+ * A sketch as bytes: the version, the number of entries, then for each entry the difference of its key to the one
+ * before, zigzag, and its count. Numbers are varints (https://protobuf.dev/programming-guides/encoding/).
  */
 const version = 1;
 
-const varintBytesMax = 8;
-const scratch = new Uint8Array(1 + 3 + entriesMax * (3 + varintBytesMax));
+/** Counts are doubles: exact up to here. */
+const countMax = 2 ** 53;
+const countBytesMax = 8;
+/**
+ * A byte and a count for each entry, and two bytes more where keys lie further apart: in front of the first, of zero
+ * and of the first positive. Where 64 keys or more are left out, entries are missing that would take more.
+ */
+export const sketchEncodedBytesMax = 1 + 2 + sketchEntriesMax * (1 + countBytesMax) + 3 * 2;
 
-/** @returns bytes of their own */
-export function encodeSketch({ offsets, lengths, keys, counts }: SketchTable, at: number): Uint8Array {
-  const start = offsets[at];
-  const length = lengths[at];
+const scratch = new Uint8Array(sketchEncodedBytesMax);
+
+/** @returns bytes that are the caller's own. */
+export function encodeEntries({ keys, counts }: SketchEntries, start: number, size: number): Uint8Array {
   scratch[0] = version;
-  let end = putVarint(length, 1);
-  let before = 0;
-  for (let i = start; i < start + length; i += 1) {
-    const delta = keys[i] - before;
-    end = putVarint(delta < 0 ? -2 * delta - 1 : 2 * delta, end);
-    end = putVarint(counts[i], end);
-    before = keys[i];
+  let length = writeVarint(1, size);
+  let previous = 0;
+  for (let i = start; i < start + size; i += 1) {
+    const delta = keys[i] - previous;
+    previous = keys[i];
+    length = writeVarint(length, (delta << 1) ^ (delta >> 31));
+    length = writeVarint(length, counts[i]);
   }
-  return scratch.slice(0, end);
+  return scratch.slice(0, length);
 }
 
-const decodedKeys = new Int32Array(entriesMax);
-const decodedCounts = new Float64Array(entriesMax);
+/** Entries that were decoded, until the next are. */
+export const decoded = {
+  size: 0,
+  keys: new Int32Array(sketchEntriesMax),
+  counts: new Float64Array(sketchEntriesMax),
+};
 
-/** Gives sketch `at` what was encoded. @throws Error when the bytes are damaged, or of another version */
-export function decodeSketch(table: SketchTable, at: number, bytes: Uint8Array): void {
-  if (bytes[0] !== version) throw new Error(`a sketch has version ${bytes[0]}, this program reads version ${version}`);
+/** Reads bytes that come from outside into `decoded`. Throws Error where they are not those of a sketch. */
+export function decodeEntries(bytes: Uint8Array): void {
+  if (bytes.length === 0) throw damaged("it has no bytes");
+  if (bytes[0] !== version) throw new Error(`a sketch has version ${bytes[0]}, this release reads version ${version}`);
   position = 1;
-  const length = takeVarint(bytes);
-  if (length > entriesMax) throw new Error(`a sketch has ${length} entries, at most ${entriesMax} are possible`);
-  let before = 0;
-  for (let i = 0; i < length; i += 1) {
-    const zigzag = takeVarint(bytes);
+  const size = readVarint(bytes);
+  if (size > sketchEntriesMax) throw damaged(`it has ${size} entries, the limit is ${sketchEntriesMax}`);
+  const { keys, counts } = decoded;
+  let key = 0;
+  for (let i = 0; i < size; i += 1) {
+    const zigzag = readVarint(bytes);
     const delta = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
-    const key = before + delta;
-    const count = takeVarint(bytes);
-    if ((i > 0 && delta <= 0) || Math.abs(key) > keyMax || count === 0) {
-      throw new Error(`entry ${i} of a sketch is damaged: key ${key} after ${before}, count ${count}`);
-    }
-    decodedKeys[i] = key;
-    decodedCounts[i] = count;
-    before = key;
+    if (i > 0 && delta <= 0) throw damaged(`key ${i} is not above the one before it`);
+    key += delta;
+    if (Math.abs(key) > bucketKeyMax) throw damaged(`key ${key} is outside of ±${bucketKeyMax}`);
+    const count = readVarint(bytes);
+    if (count === 0) throw damaged(`the count of key ${key} is 0`);
+    keys[i] = key;
+    counts[i] = count;
   }
-  if (position !== bytes.length) throw new Error(`a sketch has ${bytes.length} bytes, ${position} of them are used`);
-  setBuckets(table, at, decodedKeys, decodedCounts, length);
+  if (position !== bytes.length) throw damaged(`it has ${bytes.length} bytes, its entries end at ${position}`);
+  if (!isFolded(keys, size)) throw damaged(`its keys span more than ${sketchBucketsMax} buckets of one sign`);
+  decoded.size = size;
 }
 
-const keyMax = 2 ** 17;
+function isFolded(keys: Int32Array, size: number): boolean {
+  const first = keys[0];
+  const last = keys[size - 1];
+  for (let i = 0; i < size; i += 1) {
+    const key = keys[i];
+    if (key > 0 ? last - key >= sketchBucketsMax : key < 0 && key - first >= sketchBucketsMax) return false;
+  }
+  return true;
+}
 
-/** @param value a whole number up to 2^53 @returns where it ends */
-function putVarint(value: number, at: number): number {
+/** Writes to `scratch` from `start`. @returns where the number ends. */
+function writeVarint(start: number, value: number): number {
+  let end = start;
   let rest = value;
-  let end = at;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) scratch[end++] = (rest % 128) | 128;
+  while (rest >= 0x80) {
+    scratch[end++] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
   scratch[end++] = rest;
   return end;
 }
 
-/** Where `takeVarint` reads. */
+/** Where `readVarint` reads. */
 let position = 0;
 
-function takeVarint(bytes: Uint8Array): number {
+function readVarint(bytes: Uint8Array): number {
   let value = 0;
-  let unit = 1;
-  for (let i = 0; i < varintBytesMax; i += 1) {
+  let scale = 1;
+  for (let i = 0; i < countBytesMax; i += 1) {
+    if (position >= bytes.length) throw damaged("it is cut off");
     const byte = bytes[position++];
-    if (byte === undefined) throw new Error("a sketch is cut off");
-    value += (byte & 127) * unit;
-    if (byte < 128) return value;
-    unit *= 128;
+    value += (byte & 0x7f) * scale;
+    if (byte < 0x80) {
+      if (value > countMax) throw damaged("a number is over 2^53");
+      return value;
+    }
+    scale *= 0x80;
   }
-  throw new Error("a number in a sketch is too long");
+  throw damaged(`a number is longer than ${countBytesMax} bytes`);
+}
+
+function damaged(problem: string): Error {
+  return new Error(`the bytes of a sketch are damaged: ${problem}`);
 }

@@ -1,5 +1,5 @@
 import type { Database } from "better-sqlite3";
-import { decodeSketch, encodeSketch } from "../../aggregate/sketch-encoding.ts";
+import { decodeSketch, encodeSketch } from "../../aggregate/sketch-table.ts";
 import { appendWindow, type WindowTable } from "../../aggregate/window-table.ts";
 import type { Device, Session } from "../store.ts";
 
