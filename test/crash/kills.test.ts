@@ -11,7 +11,10 @@ const seed = Number(process.env["KILLS_SEED"] ?? 1);
 
 /** 50 devices that lose their connections and send batches again, whatever the server does. */
 const unruly = ["--devices", "50", "--connections", "4", "--integers", "--resend", "0.05", "--cut", "0.3", "--json"];
-const fast = ["--start", "2026-01-01T00:00:00Z", "--speed", "max"];
+const live = ["--interval", "20ms"];
+const history = ["--batches", "300", "--batch-samples", "200", "--start", "2026-01-01T00:00:00Z", "--speed", "max"];
+/** Windows that are over, and rolled up, while a test runs; verify looks at 10 s and 1 min. */
+const shortTiers = ["--tiers", "1s,2s,10s,1m", "--lateness", "500ms"];
 const settled = /^sent = acked = counted, 0 lost, 0 counted twice/m;
 
 async function simulation(address: string, flags: readonly string[]): Promise<{ sim: Cli; log: string }> {
@@ -33,9 +36,9 @@ describe("a server that is killed", () => {
     `has every acked sample once, after ${kills} kills at random moments, seed ${seed}`,
     async () => {
       const prng = new Prng(seed, "kills");
-      const data = ["--data", await temporaryDirectory()];
+      const data = ["--data", await temporaryDirectory(), ...shortTiers];
       let { server, address } = await serve(data);
-      const { sim, log } = await simulation(address, ["--interval", "20ms"]);
+      const { sim, log } = await simulation(address, live);
       let slowestReadyMs = 0;
       for (let kill = 0; kill < kills; kill += 1) {
         // The moment is what is tried; nothing is waited for.
@@ -56,20 +59,23 @@ describe("a server that is killed", () => {
   );
 
   it.each([
-    ["before a group is in the journal", "before-append:40", ["--interval", "20ms"]],
-    ["after a group is in the journal, before its acks", "after-append:40", ["--interval", "20ms"]],
-    ["between two flushes", "before-flush:3", ["--interval", "20ms"]],
+    ["before a group is in the journal", "before-append:40", live],
+    ["after a group is in the journal, before its acks", "after-append:40", live],
+    ["between two flushes", "before-flush:3", live],
+    ["before a window is rolled up", "in-roll-up:1", live],
+    ["between the parts of a roll-up", "in-roll-up:5", live],
     // Its log is long enough only after some 16 MiB.
-    ["before a checkpoint", "before-checkpoint:1", [...fast, "--batches", "300", "--batch-samples", "200"]],
-    ["in a checkpoint", "in-checkpoint:4", [...fast, "--batches", "300", "--batch-samples", "200"]],
+    ["before a checkpoint", "before-checkpoint:1", history],
+    ["in a checkpoint", "in-checkpoint:4", history],
   ])("has every acked sample once, when it is killed %s", async (_, fault, load) => {
-    const data = ["--data", await temporaryDirectory()];
+    const tiers = load === live ? shortTiers : [];
+    const data = ["--data", await temporaryDirectory(), ...tiers];
     const { server, address } = await serve([...data, "--fault", fault]);
     const { sim, log } = await simulation(address, load);
     // It ends itself when it gets there.
     expect((await server.ended).code).toBeNull();
     await serve([...data, "--grpc", address]);
-    if (!load.includes("--batches")) sim.signal("SIGINT");
+    if (load === live) sim.signal("SIGINT");
     expect((await sim.ended).code).toBe(0);
     await expectSettled(address, log);
   });
