@@ -69,7 +69,7 @@ export class TidemarkServer {
     const reader = new Reader({ dataDir, tiers });
     const ending = new AbortController();
     const feed = new LiveFeed((filters) => writer.call("setFilters", filters));
-    const inlet = new Inlet(writer);
+    const inlet = new Inlet(writer, { hasRates: quotas.samplesPerSecondMax !== Number.POSITIVE_INFINITY });
     writer.listener = {
       onSettled: (settlements, slabBytes) => inlet.onSettled(settlements, slabBytes),
       onChanges: (changes) => feed.publish(changes),

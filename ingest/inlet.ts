@@ -18,6 +18,12 @@ export interface SlabSink {
   submit(slab: Slab): void;
 }
 
+export interface InletOptions {
+  readonly clock?: Clock;
+  /** Whether devices have a rate that the writer may hold them to. */
+  readonly hasRates?: boolean;
+}
+
 /**
  * The way of requests into the writer thread, and of answers back, with a bound on both: a call that has
  * too many bytes in flight, or too many answers unread, waits; when all calls together have too many,
@@ -25,6 +31,8 @@ export interface SlabSink {
  * call. Who waits does not read its stream, and HTTP/2's window stops the sender.
  */
 export class Inlet {
+  /** For calls of this inlet. */
+  readonly hasRates: boolean;
   /** Aborted when no more requests are taken. */
   readonly draining: AbortSignal;
   readonly #sink: SlabSink;
@@ -37,9 +45,10 @@ export class Inlet {
   #bytesInFlight = 0;
   #nextCall = 1;
 
-  constructor(sink: SlabSink, clock: Clock = systemClock) {
+  constructor(sink: SlabSink, { clock = systemClock, hasRates = true }: InletOptions = {}) {
     this.#sink = sink;
     this.#clock = clock;
+    this.hasRates = hasRates;
     this.draining = this.#drain.signal;
   }
 
@@ -254,7 +263,8 @@ export class InletCall {
    * begins with when they are settled. Later ones hold nobody up: the other devices of the call are sending.
    */
   get #registering(): boolean {
-    return this.#bytesTaken - this.#bytesInFlight < this.#registeredAt && this.#state === "open";
+    const isSettled = this.#bytesTaken - this.#bytesInFlight >= this.#registeredAt;
+    return this.#inlet.hasRates && !isSettled && this.#state === "open";
   }
 
   async #registered(): Promise<void> {

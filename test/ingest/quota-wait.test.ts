@@ -150,6 +150,11 @@ describe("a call that registers devices", () => {
     expect(sent.result).toBe(true);
   });
 
+  it("is read on at once when no device has a rate", async () => {
+    const call = new HeldSink({ hasRates: false }).inlet.open("stream");
+    for (const message of [register, batches]) expect(await call.send(message)).toBe(true);
+  });
+
   it("does not have those wait that are registered already, when it registers more", async () => {
     const sink = new HeldSink();
     const call = sink.inlet.open("stream");

@@ -1,4 +1,4 @@
-import { Inlet, type InletCall, type SlabSink } from "../../ingest/inlet.ts";
+import { Inlet, type InletCall, type InletOptions, type SlabSink } from "../../ingest/inlet.ts";
 import { readSlab, type Slab } from "../../ingest/slab.ts";
 import { ingestBytesInFlightMax } from "../../lib/base/limits.ts";
 
@@ -7,7 +7,11 @@ export const mib = 1024 * 1024;
 /** Keeps the slabs, and settles them when told: no thread, no store. */
 export class HeldSink implements SlabSink {
   readonly slabs: Slab[] = [];
-  readonly inlet = new Inlet(this);
+  readonly inlet: Inlet;
+
+  constructor(options?: InletOptions) {
+    this.inlet = new Inlet(this, options);
+  }
 
   submit(slab: Slab): void {
     this.slabs.push(slab);
