@@ -5,7 +5,7 @@ export interface SketchEntries {
   counts: Float64Array;
 }
 
-/** Below it, moving entries one by one takes less time than a call of `copyWithin` or `set` (measured). */
+/** With fewer, moving them one by one takes less time than calls do: of `copyWithin` below 36, of `set` below 64. */
 const bulkEntriesMin = 48;
 
 /**
