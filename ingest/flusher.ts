@@ -73,7 +73,7 @@ export class Flusher implements WholeWindows {
     this.#store = store;
     this.#sessions = sessions;
     this.#clock = clock;
-    this.#held = new HeldWindows(store.loadWindow);
+    this.#held = new HeldWindows(store.loadWindow, store.latestStart());
     this.#rollUp = new RollUp(store, this.#held, latenessMs, clock.nowMs());
   }
 

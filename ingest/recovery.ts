@@ -16,7 +16,7 @@ import { tierBounds } from "./tier-bounds.ts";
  */
 export function recover(store: AggregateStore & Journal): number {
   const positions = store.positions();
-  const held = new HeldWindows(store.loadWindow);
+  const held = new HeldWindows(store.loadWindow, store.latestStart());
   const sessions = new Map<number, Session>();
   const intake = new BatchIntake(new Set(store.counterSeries()));
   let groups = 0;

@@ -79,10 +79,15 @@ export class HeldWindows {
   readonly #load: LoadWindow;
   readonly #shards = new Map<Shard, HeldShard>();
   readonly #loaded = createWindowTable(1);
+  /** No window of the finest tier that starts later is stored: of any shard at first, then of those that were stored. */
+  readonly #latestMs: number;
+  readonly #latestMsByShard = new Map<Shard, number>();
   #length = 0;
 
-  constructor(load: LoadWindow) {
+  /** @param latestMs the latest start of a stored window of the finest tier: later ones need not be looked for */
+  constructor(load: LoadWindow, latestMs = Number.POSITIVE_INFINITY) {
     this.#load = load;
+    this.#latestMs = latestMs;
     appendWindow(this.#loaded, 0, 0);
   }
 
@@ -129,7 +134,8 @@ export class HeldWindows {
         if (!takes(shard)) continue;
         const held = this.#shard(shard, dueMs, group.tiers);
         const tier = held.tiers[t];
-        const at = this.#open(tier, table.series[i], startMs);
+        const isNew = t === 0 && startMs > (this.#latestMsByShard.get(shard) ?? this.#latestMs);
+        const at = this.#open(tier, table.series[i], startMs, isNew);
         if (position <= tier.table.revisions[at]) continue;
         mergeWindow(tier.table, at, table, i);
         tier.table.revisions[at] = position;
@@ -175,6 +181,7 @@ export class HeldWindows {
       // From the last one on: whatever takes the place of a window that goes comes from behind it.
       for (const at of rows.toReversed()) {
         held.tiers[t].sinces[at] = 0;
+        if (t === 0) this.#sawStored(held.shard, held.tiers[t].table.starts[at]);
         this.#letGo(held, t, at, openMs);
       }
     }
@@ -188,6 +195,11 @@ export class HeldWindows {
     }
     if (held.tiers.every(({ table }) => table.length === 0)) this.#shards.delete(held.shard);
     else held.tiers = held.tiers.map(compact);
+  }
+
+  #sawStored(shard: Shard, startMs: number): void {
+    const latestMs = this.#latestMsByShard.get(shard) ?? this.#latestMs;
+    this.#latestMsByShard.set(shard, Math.max(latestMs, startMs));
   }
 
   #letGo(held: HeldShard, t: number, at: number, openMs: number): void {
@@ -212,15 +224,15 @@ export class HeldWindows {
     return held;
   }
 
-  /** The index of a window; one that is new here begins with what is stored. */
-  #open(tier: HeldTier, series: number, startMs: number): number {
+  /** The index of a window; one that is new here begins with what is stored, unless it is new there too. */
+  #open(tier: HeldTier, series: number, startMs: number, isNew: boolean): number {
     const { table } = tier;
     const before = table.length;
     const at = tier.indexOf(series, startMs);
     if (table.length === before) return at;
     this.#length += 1;
     tier.sinces[at] = 0;
-    if (this.#load(tier.widthMs, startMs, series, this.#loaded, 0)) {
+    if (!isNew && this.#load(tier.widthMs, startMs, series, this.#loaded, 0)) {
       this.#loaded.series[0] = series;
       this.#loaded.starts[0] = startMs;
       setWindow(table, at, this.#loaded, 0);

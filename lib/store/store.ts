@@ -137,6 +137,8 @@ export interface AggregateStore extends StoredWindows {
   /** Through which position the windows of a shard show the journal; a shard that is not in it: none. */
   positions(): ReadonlyMap<Shard, JournalPosition>;
   loadWindow: LoadWindow;
+  /** The latest start of a stored window of the finest tier; -infinity when there is none. */
+  latestStart(): number;
   /** Ids of the series that are counters. */
   counterSeries(): Iterable<number>;
   /** Stores whole windows of one shard, and that all of it shows the journal through a position, in one transaction. */

@@ -119,6 +119,10 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
     return stored !== undefined;
   };
 
+  latestStart(): number {
+    return Math.max(...this.#windowsOf(this.tiers[0].widthMs).map((table) => table.starts[0]));
+  }
+
   counterSeries(): Iterable<number> {
     return [...this.#series.values()].filter(({ kind }) => kind === "counter").map(({ id }) => id);
   }

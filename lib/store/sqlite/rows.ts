@@ -117,6 +117,7 @@ export function prepareStatements(db: Database) {
     firstPosition: db.prepare("SELECT min(position) FROM journal").pluck(),
     append: db.prepare("INSERT INTO journal VALUES (?, ?)"),
     nextEntry: db.prepare("SELECT position, records FROM journal WHERE position > ? ORDER BY position LIMIT 1"),
+    lengths: db.prepare("SELECT length(records) FROM journal ORDER BY position LIMIT ?").pluck(),
     trim: db.prepare("DELETE FROM journal WHERE position <= ?"),
     writeTrimmed: db.prepare("UPDATE meta SET trimmed = ?"),
     positions: db.prepare("SELECT shard, applied FROM shards").raw(),
@@ -167,6 +168,7 @@ export function prepareWindowReads(db: Database) {
         "SELECT start_ms FROM windows WHERE tier_ms = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms LIMIT 1",
       )
       .pluck(),
+    latestStart: db.prepare("SELECT max(start_ms) FROM windows WHERE tier_ms = ?").pluck(),
     windowsAt: db
       .prepare(
         `SELECT ${windowColumns} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series BETWEEN ? AND ?
@@ -179,6 +181,10 @@ export function prepareWindowReads(db: Database) {
 export function nextStart(sql: WindowReads, widthMs: number, fromMs: number, toMs: number): number | undefined {
   // Infinity is no INTEGER, and compares as it should all the same.
   return sql.nextStart.get(widthMs, fromMs, toMs) as number | undefined;
+}
+
+export function latestStart(sql: WindowReads, widthMs: number): number {
+  return (sql.latestStart.get(widthMs) as number | null) ?? Number.NEGATIVE_INFINITY;
 }
 
 export function readWindows(

@@ -21,6 +21,7 @@ import {
   appendWindowRow,
   type DeviceColumns,
   deviceColumns,
+  latestStart,
   nextStart,
   prepareWindowReads,
   readDevice,
@@ -133,7 +134,7 @@ class SqliteRange implements RangeReader, StoredWindows {
     this.#sql = sql;
     this.tiers = tiers;
     this.rolledMs = readMarks(sql.marks.all() as [number, number | null][]);
-    this.#latestMs = (sql.latestStart.get(tiers[0].widthMs) as number | null) ?? Number.NEGATIVE_INFINITY;
+    this.#latestMs = latestStart(sql, tiers[0].widthMs);
     this.#tier = tiers.findIndex(({ widthMs }) => widthMs === request.widthMs);
     this.#widthMs = request.widthMs;
     this.#startMs = windowStart(request.fromMs, request.widthMs);
@@ -330,7 +331,6 @@ function prepareStatements(db: Database) {
       )
       .raw(),
     marks: db.prepare("SELECT tier_ms, rolled_ms FROM tiers ORDER BY tier_ms").raw(),
-    latestStart: db.prepare("SELECT max(start_ms) FROM windows WHERE tier_ms = ?").pluck(),
     lastSeries: db.prepare("SELECT coalesce(max(id), 0) FROM series").pluck(),
     ...prepareWindowReads(db),
   };

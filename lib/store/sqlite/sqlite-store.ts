@@ -24,6 +24,7 @@ import { databaseFile, openForWriting } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import {
   type DeviceColumns,
+  latestStart,
   nextStart,
   prepareStatements,
   readDevice,
@@ -66,6 +67,9 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     throw error;
   }
 }
+
+/** Journal deleted in one transaction: a few milliseconds. */
+const trimBytesMax = 4 * 1024 * 1024;
 
 /** The log is moved into the database when it is this long: 10 to 30 ms of work, once in a while. */
 const checkpointBytes = 16 * 1024 * 1024;
@@ -159,13 +163,25 @@ export class SqliteStore implements AggregateStore, Journal {
   trim(through: JournalPosition, groupsMax: number): number {
     const first = this.#sql.firstPosition.get() as number | null;
     if (first === null) return 0;
-    const last = Math.min(through, first + groupsMax - 1, this.#position);
+    const last = Math.min(through, this.#lastToTrim(first, groupsMax));
     if (last < first) return this.#position - first + 1;
     this.#withoutSync(() => {
       this.#sql.trim.run(last);
       this.#sql.writeTrimmed.run(last);
     });
     return this.#position - last;
+  }
+
+  /** Groups can be large: to free the pages of several would hold up acks. */
+  #lastToTrim(first: JournalPosition, groupsMax: number): JournalPosition {
+    let bytes = 0;
+    let last = first - 1;
+    for (const length of this.#sql.lengths.iterate(groupsMax) as Iterable<number>) {
+      bytes += length;
+      if (last >= first && bytes > trimBytesMax) break;
+      last += 1;
+    }
+    return last;
   }
 
   positions(): ReadonlyMap<Shard, JournalPosition> {
@@ -178,6 +194,10 @@ export class SqliteStore implements AggregateStore, Journal {
     setWindowRow(into, at, row);
     return true;
   };
+
+  latestStart(): number {
+    return latestStart(this.#sql, this.tiers[0].widthMs);
+  }
 
   counterSeries(): Iterable<number> {
     return this.#sql.counters.all() as number[];
