@@ -1,23 +1,16 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import { keptFromMs } from "../lib/aggregate/tiers.ts";
 import { latestEventAfter, watermarkOf } from "../lib/aggregate/watermark.ts";
 import { WindowSet } from "../lib/aggregate/window-set.ts";
-import { errorMessage, invalidField, TelemetryError } from "../lib/base/errors.ts";
-import { messageBytesMax, rateExcessMax } from "../lib/base/limits.ts";
+import { invalidField, TelemetryError } from "../lib/base/errors.ts";
+import { rateExcessMax } from "../lib/base/limits.ts";
 import type { AggregateStore, Device, JournalPosition } from "../lib/store/store.ts";
-import { type BatchHeader, BatchRefused, readBatchHeader } from "../lib/wire/batch-decoder.ts";
-import { WireError, WireReader, wireBytes } from "../lib/wire/wire-reader.ts";
-import {
-  type Gap,
-  GapSchema,
-  RefusalReason,
-  type Registration,
-  RegistrationSchema,
-} from "../proto/gen/telemetry/v1/batch_pb.js";
+import { type BatchHeader, BatchRefused } from "../lib/wire/batch-decoder.ts";
+import { type Gap, RefusalReason, type Registration } from "../proto/gen/telemetry/v1/batch_pb.js";
 import { BatchIntake } from "./batch-intake.ts";
 import { Call, type CallDevice, type Refusal } from "./call.ts";
 import { DeviceRates, overRate } from "./device-rates.ts";
 import { type GroupBounds, type JournalRecord, JournalRecords } from "./journal-records.ts";
+import { MessageReader, malformed } from "./message-reader.ts";
 import { RefusalCounts } from "./refusal-counts.ts";
 import { timeBounds } from "./sample-check.ts";
 import type { CatalogChanges, DeviceState, Sessions } from "./sessions.ts";
@@ -49,8 +42,7 @@ export interface AdmissionCounters {
 }
 
 /**
- * Reads messages, holds their batches against sessions, sequence and limits, and adds the samples that
- * count to the windows. Nothing of it is visible to anyone before the group is stored: `commit` or `rollback` follows
+ * Holds the batches of messages against sessions, sequence and limits, and adds the samples that count to the windows. Nothing of it is visible to anyone before the group is stored: `commit` or `rollback` follows
  * each `admit`.
  */
 export class Admission {
@@ -63,8 +55,11 @@ export class Admission {
   readonly #intake: BatchIntake;
   readonly #latenessMs: number;
   readonly #rates: DeviceRates;
-  readonly #message = new WireReader();
-  readonly #header = new WireReader();
+  readonly #messages = new MessageReader({
+    onRegistration: (call, registration) => this.#onRegistration(call, registration),
+    onBatch: (call, bytes, header) => this.#onBatch(call, bytes, header),
+    onGap: (call, gap) => this.#onGap(call, gap),
+  });
   readonly #records = new JournalRecords();
 
   // Of the group that is being admitted.
@@ -154,7 +149,7 @@ export class Admission {
     this.#touched.add(call);
     if (event === "message") {
       call.bytes += end - start;
-      this.#onMessage(call, bytes, start, end);
+      this.#messages.read(call, bytes, start, end);
     } else if (call.end === "open") call.end = "half-closed";
     if (call.end !== "open") this.#close(call);
   }
@@ -162,63 +157,6 @@ export class Admission {
   #close(call: Call): void {
     this.#calls.delete(call.id);
     for (const device of call.devices.values()) this.#sessions.release(device.state);
-  }
-
-  #onMessage(call: Call, bytes: Uint8Array, start: number, end: number): void {
-    try {
-      if (end - start > messageBytesMax) {
-        throw malformed(`message has ${end - start} bytes, the limit is ${messageBytesMax}; send smaller messages`);
-      }
-      this.#readMessage(call, this.#message.reset(bytes, start, end));
-    } catch (error) {
-      if (error instanceof TelemetryError) call.reject(error);
-      else if (error instanceof WireError) call.reject(unreadable("message", error));
-      else throw error;
-    }
-  }
-
-  /** The three requests have the same fields; field 2 is a batch in a push, and batches in the others. */
-  #readMessage(call: Call, message: WireReader): void {
-    const { bytes } = message;
-    let parts = 0;
-    while (message.nextField()) {
-      const { field } = message;
-      if (field < 1 || field > 3) {
-        message.skip();
-        continue;
-      }
-      message.expect(wireBytes);
-      const end = message.span();
-      parts += 1;
-      if (field === 1) this.#onRegistration(call, decode(RegistrationSchema, "registration", bytes, message.pos, end));
-      else if (field === 3) this.#onGap(call, decode(GapSchema, "gap", bytes, message.pos, end));
-      else if (call.method === "push")
-        this.#onBatch(call, readBatchHeader(this.#header.reset(bytes, message.pos, end)));
-      else this.#readBatches(call, message, end);
-      message.pos = end;
-      if (call.end !== "open") return;
-    }
-    if (parts === 0) throw malformed("message has none of registration, batches and gap; send one of them");
-    if (call.method === "push" && call.devices.size === 0) {
-      throw malformed("registration is missing; send it with every push");
-    }
-  }
-
-  #readBatches(call: Call, message: WireReader, end: number): void {
-    const messageEnd = message.end;
-    message.end = end;
-    while (message.nextField()) {
-      if (message.field !== 1) {
-        message.skip();
-        continue;
-      }
-      message.expect(wireBytes);
-      const batchEnd = message.span();
-      this.#onBatch(call, readBatchHeader(this.#header.reset(message.bytes, message.pos, batchEnd)));
-      message.pos = batchEnd;
-      if (call.end !== "open") break;
-    }
-    message.end = messageEnd;
   }
 
   #onRegistration(call: Call, registration: Registration): void {
@@ -243,7 +181,7 @@ export class Admission {
     }
   }
 
-  #onBatch(call: Call, header: BatchHeader): void {
+  #onBatch(call: Call, message: Uint8Array, header: BatchHeader): void {
     const { deviceHandle, sequence } = header;
     const device = this.#deviceOf(call, deviceHandle, "batch");
     if (device === undefined || !this.#takesSequence(call, device, sequence, sequence, "batch.sequence")) return;
@@ -254,9 +192,9 @@ export class Admission {
     let latestMs = Number.NEGATIVE_INFINITY;
     const watermarkMs = watermarkOf(device.session, this.#nowMs, this.#latenessMs);
     try {
-      const verdict = this.#intake.read(this.#header.bytes, header.start, header.end, device.session.handles);
+      const verdict = this.#intake.read(message, header.start, header.end, device.session.handles);
       ({ added: counted, latestMs } = this.#intake.addTo(this.#windows, watermarkMs));
-      bytes = this.#header.bytes.subarray(header.start, header.end);
+      bytes = message.subarray(header.start, header.end);
       for (const refusal of verdict) {
         refused += refusal.samples;
         this.#refuse(call, device, { ...refusal, sequence: BigInt(sequence) });
@@ -407,30 +345,6 @@ const noBytes: Uint8Array = new Uint8Array(0);
 
 function noCounters(): AdmissionCounters {
   return { samplesCounted: 0, samplesRefused: 0, batchesDuplicate: 0, rateDelays: 0, refused: new RefusalCounts() };
-}
-
-function decode<T extends typeof RegistrationSchema | typeof GapSchema>(
-  schema: T,
-  field: string,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-) {
-  try {
-    return fromBinary(schema, bytes.subarray(start, end), { readUnknownFields: false });
-  } catch (error) {
-    throw unreadable(field, error);
-  }
-}
-
-function unreadable(field: string, error: unknown): TelemetryError {
-  return malformed(`${field} cannot be read: ${errorMessage(error)}; send what telemetry.v1 describes`);
-}
-
-function malformed(message: string): TelemetryError {
-  return new TelemetryError("INVALID_ARGUMENT", "MALFORMED_MESSAGE", message, {
-    field: message.split(" ", 1)[0] ?? "",
-  });
 }
 
 function refusedPush(error: BatchRefused, sequence: number): TelemetryError {
