@@ -107,7 +107,7 @@ export function quantileOf(table: SketchTable, at: number, q: number): number {
   let left = Math.floor(q * (total - 1));
   for (let i = start; i < end; i += 1) {
     left -= table.counts[i];
-    if (left < 0) return valueOf(table.keys[i]);
+    if (left < 0) return bucketValue(table.keys[i]);
   }
   return Number.NaN;
 }
@@ -167,7 +167,7 @@ function keyOf(value: number): number {
 }
 
 /** The value of a bucket that is nearest, as a part of itself, to all others in it. */
-function valueOf(key: number): number {
+function bucketValue(key: number): number {
   if (key === 0) return 0;
   const bucket = Math.abs(key) - keyOffset;
   const low = boundOf(bucket - 1);

@@ -234,15 +234,15 @@ function isInOrder({ timesMs, timeStart, timeEnd, values, valueStart }: SampleRu
 function inOrder(run: SampleRun): SampleRun {
   const { timesMs, timeStart, timeEnd, values, valueStart } = run;
   const timeOf = (i: number) => timesMs[timeStart + i];
-  const valueOf = (i: number) => values[valueStart + i];
-  const order = Array.from({ length: timeEnd - timeStart }, (_, i) => i).filter((i) => !Number.isNaN(valueOf(i)));
-  order.sort((a, b) => timeOf(a) - timeOf(b) || valueOf(a) - valueOf(b));
+  const valueAt = (i: number) => values[valueStart + i];
+  const order = Array.from({ length: timeEnd - timeStart }, (_, i) => i).filter((i) => !Number.isNaN(valueAt(i)));
+  order.sort((a, b) => timeOf(a) - timeOf(b) || valueAt(a) - valueAt(b));
   return {
     ...run,
     timesMs: Float64Array.from(order, timeOf),
     timeStart: 0,
     timeEnd: order.length,
-    values: Float64Array.from(order, valueOf),
+    values: Float64Array.from(order, valueAt),
     valueStart: 0,
   };
 }

@@ -25,15 +25,19 @@ export interface RegistrationOptions {
   readonly spool?: number;
   /** The first has the handle 1. */
   readonly metrics?: readonly string[];
+  /** Which of them are counters; the others are gauges. */
+  readonly counters?: readonly string[];
 }
 
 export function registration(deviceId: string, options: RegistrationOptions = {}): Registration {
-  const { handle = 1, spool: spoolNumber = 1, metrics = ["temperature"] } = options;
+  const { handle = 1, spool: spoolNumber = 1, metrics = ["temperature"], counters = [] } = options;
   return {
     deviceHandle: handle,
     deviceId,
     spoolId: spool(spoolNumber),
-    metrics: metrics.map((name, i) => ({ handle: i + 1, name, kind: MetricKind.GAUGE })),
+    metrics: metrics.map((name, i) => {
+      return { handle: i + 1, name, kind: counters.includes(name) ? MetricKind.COUNTER : MetricKind.GAUGE };
+    }),
   };
 }
 
