@@ -1,4 +1,7 @@
 import fc from "fast-check";
+import { expect } from "vitest";
+import { increaseOf } from "../../lib/aggregate/counter.ts";
+import { addToSketch, clearSketch, createSketchTable, encodeSketch } from "../../lib/aggregate/sketch-table.ts";
 import type { TierWindows } from "../../lib/aggregate/window-set.ts";
 import { WindowSet } from "../../lib/aggregate/window-set.ts";
 import { mergeWindow, type WindowTable } from "../../lib/aggregate/window-table.ts";
@@ -66,6 +69,68 @@ export function tableWindows(table: WindowTable): PlainWindow[] {
     lastTimeMs: table.lastTimesMs[i],
   }));
   return windows.filter((window) => window.count > 0);
+}
+
+/**
+ * What a plain window leaves out: deviations, but for rounding; sketches, exactly; and the increases of counters, which
+ * are never more than the exact one, and exact where no sample is below the one before it.
+ */
+export function expectDetails(
+  table: WindowTable,
+  widthMs: number,
+  samples: readonly Sample[],
+  counters: ReadonlySet<number>,
+): void {
+  const present = samples.filter(({ value }) => !Number.isNaN(value));
+  const key = (series: number, timeMs: number) => `${series}/${Math.floor(timeMs / widthMs)}`;
+  const groups = Map.groupBy(present, ({ series, timeMs }) => key(series, timeMs));
+  for (let i = 0; i < table.length; i += 1) {
+    const group = groups.get(key(table.series[i], table.starts[i])) ?? [];
+    const values = group.map(({ value }) => value);
+    expectM2(table.m2s[i], values);
+    expect(encodeSketch(table.sketches, i)).toEqual(sketchOf(values));
+    if (counters.has(table.series[i])) expectIncrease(table, i, group);
+    else expect([table.resetOffsets[i], table.approximates[i]]).toEqual([Number.NaN, 0]);
+  }
+}
+
+/** Within the rounding of values of this size. */
+export function expectM2(m2: number, values: readonly number[]): void {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const exact = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const largest = Math.max(...values.map(Math.abs));
+  expect(Math.abs(m2 - exact)).toBeLessThanOrEqual(1e-12 * exact + 1e-15 * values.length * largest ** 2);
+}
+
+/** The encoding of a sketch to which these values were added one by one. */
+export function sketchOf(values: readonly number[]): Uint8Array {
+  const sketches = createSketchTable(1);
+  clearSketch(sketches, 0);
+  for (const value of values) addToSketch(sketches, 0, value);
+  return encodeSketch(sketches, 0);
+}
+
+/** What a counter has counted from its first sample to its last: samples of one time are no reset. */
+export function plainIncrease(samples: readonly Sample[]): { increase: number; resets: number } {
+  const inOrder = samples.toSorted((a, b) => a.timeMs - b.timeMs || a.value - b.value);
+  let increase = 0;
+  let resets = 0;
+  for (const [i, { value }] of inOrder.entries()) {
+    const before = inOrder[i - 1];
+    if (before === undefined) continue;
+    if (value < before.value) resets += 1;
+    // A fall is a reset, after which the counter has grown from zero.
+    increase += value >= before.value ? value - before.value : value;
+  }
+  return { increase, resets };
+}
+
+function expectIncrease(table: WindowTable, at: number, samples: readonly Sample[]): void {
+  const { increase, resets } = plainIncrease(samples);
+  const found = increaseOf(table, at);
+  if (resets === 0) expect([found, table.approximates[at]]).toEqual([increase, 0]);
+  expect(found).toBeGreaterThanOrEqual(0);
+  expect(found).toBeLessThanOrEqual(increase);
 }
 
 /** The windows of a tier that have samples, by start, then by series. */

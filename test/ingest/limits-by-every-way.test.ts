@@ -87,8 +87,9 @@ describe("a fleet that sends faster than it may", () => {
           devices: 3,
           metrics: 2,
           interval: 10,
-          batchSamples: 1_000,
-          batches: burst / 1_000 + 2,
+          // The first is 3 s over the rate: the second waits, however slow the machine is.
+          batchSamples: burst + 3_000,
+          batches: 2,
           connections: 1,
           seed: 1,
           start: Date.UTC(2026, 0, 15),
@@ -97,7 +98,7 @@ describe("a fleet that sends faster than it may", () => {
         },
         never,
       );
-      const samples = burst + 2_000;
+      const samples = 2 * (burst + 3_000);
       expect(summary).toMatchObject({
         samplesAcked: 3 * samples,
         samplesRejected: 0,

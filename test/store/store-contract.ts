@@ -5,6 +5,7 @@ import { catalogContract } from "./contract/catalog.ts";
 import { catalogPagesContract } from "./contract/catalog-pages.ts";
 import { commitContract } from "./contract/commit.ts";
 import { journalContract } from "./contract/journal.ts";
+import { mergedRangeContract } from "./contract/merged-range.ts";
 import { rangeContract } from "./contract/range.ts";
 import { retentionContract } from "./contract/retention.ts";
 import { sessionsContract } from "./contract/sessions.ts";
@@ -26,6 +27,7 @@ export function storeContract(name: string, open: Open): void {
     describe("the catalog", () => catalogContract(open));
     describe("pages of the catalog", () => catalogPagesContract(open));
     describe("a range", () => rangeContract(open));
+    describe("a range of windows that are rolled up, or not yet", () => mergedRangeContract(open));
     describe("retention", () => retentionContract(open));
   });
 }

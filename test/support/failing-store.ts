@@ -50,6 +50,21 @@ export class FailingStore extends MemoryStore {
     return super.trim(through, groupsMax);
   }
 
+  override storeRollUp(part: WindowPart): void {
+    this.#write();
+    super.storeRollUp(part);
+  }
+
+  override advanceRollUp(widthMs: number, rolledMs: number): void {
+    this.#write();
+    super.advanceRollUp(widthMs, rolledMs);
+  }
+
+  override prune(nowMs: number, windowsMax: number): number {
+    this.#write();
+    return super.prune(nowMs, windowsMax);
+  }
+
   #write(): void {
     if (this.failure !== undefined) throw this.failure;
   }

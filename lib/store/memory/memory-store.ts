@@ -142,19 +142,12 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   }
 
   commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void {
-    for (const part of parts) this.storeRollUp(part);
+    for (const part of parts) this.#storeWindows(part);
     this.#positions.set(shard, through);
   }
 
-  storeRollUp({ widthMs, table, rows }: WindowPart): void {
-    const tier = this.tiers.find((each) => each.widthMs === widthMs);
-    if (tier === undefined) return;
-    for (const at of rows ?? Array.from({ length: table.length }, (_, i) => i)) {
-      if (table.counts[at] === 0) continue;
-      const stored = createWindowTable(1);
-      copyWindow(table, at, stored);
-      this.#windows.set(windowKey(widthMs, table.starts[at], table.series[at]), { tier, table: stored });
-    }
+  storeRollUp(part: WindowPart): void {
+    this.#storeWindows(part);
   }
 
   advanceRollUp(widthMs: number, rolledMs: number): void {
@@ -255,6 +248,17 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
       lastSeenAtMs: lastSeen.length === 0 ? undefined : Math.max(...lastSeen),
       latestEventMs: latestEvent.length === 0 ? undefined : Math.max(...latestEvent),
     };
+  }
+
+  #storeWindows({ widthMs, table, rows }: WindowPart): void {
+    const tier = this.tiers.find((each) => each.widthMs === widthMs);
+    if (tier === undefined) return;
+    for (const at of rows ?? Array.from({ length: table.length }, (_, i) => i)) {
+      if (table.counts[at] === 0) continue;
+      const stored = createWindowTable(1);
+      copyWindow(table, at, stored);
+      this.#windows.set(windowKey(widthMs, table.starts[at], table.series[at]), { tier, table: stored });
+    }
   }
 
   /** All windows of a tier: those that are stored, and those that the tiers below make. */

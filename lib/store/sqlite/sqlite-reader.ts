@@ -1,5 +1,5 @@
 import type { Database } from "better-sqlite3";
-import { mergeBelow, type SeriesRange, type StoredWindows } from "../../aggregate/roll-up.ts";
+import { mergeBelow, mergeStart, type SeriesRange, type StoredWindows } from "../../aggregate/roll-up.ts";
 import { seriesOf } from "../../aggregate/shard.ts";
 import { type Tier, windowStart } from "../../aggregate/tiers.ts";
 import type { DeviceProgress } from "../../aggregate/watermark.ts";
@@ -100,11 +100,12 @@ const startsPerPageMax = 512;
 
 /**
  * Up to the tier's mark, windows are read as they are stored; later ones are merged from the tiers below, some series
- * at a time, so that memory is bounded.
+ * at a time, so that memory is bounded. Each page goes by the marks as they are by then: what the tier above shows may
+ * be deleted below.
  */
 class SqliteRange implements RangeReader, StoredWindows {
   readonly tiers: readonly Tier[];
-  readonly rolledMs: readonly number[];
+  rolledMs: readonly number[];
   readonly #db: Database;
   readonly #sql: ReturnType<typeof prepareStatements>;
   readonly #tier: number;
@@ -114,8 +115,8 @@ class SqliteRange implements RangeReader, StoredWindows {
   /** Series to look up together in each window start; undefined: scan and filter. */
   readonly #chunks: readonly SeriesRange[] | undefined;
   readonly #told = new Set<number>();
-  /** Where the finest tier ends. */
-  readonly #latestMs: number;
+  /** Where the windows of the tiers below end. */
+  readonly #endMs: number;
   /** What was read last. */
   #startMs: number;
   #series = 0;
@@ -133,9 +134,13 @@ class SqliteRange implements RangeReader, StoredWindows {
     this.#db = db;
     this.#sql = sql;
     this.tiers = tiers;
-    this.rolledMs = readMarks(sql.marks.all() as [number, number | null][]);
-    this.#latestMs = latestStart(sql, tiers[0].widthMs);
+    this.rolledMs = this.#marks();
     this.#tier = tiers.findIndex(({ widthMs }) => widthMs === request.widthMs);
+    // Not of the finest alone: it may keep nothing any more.
+    const ends = tiers.slice(0, this.#tier).map(({ widthMs }) => {
+      return latestStart(sql, widthMs) + widthMs;
+    });
+    this.#endMs = Math.max(Number.NEGATIVE_INFINITY, ...ends);
     this.#widthMs = request.widthMs;
     this.#startMs = windowStart(request.fromMs, request.widthMs);
     this.#toMs = request.toMs;
@@ -157,6 +162,7 @@ class SqliteRange implements RangeReader, StoredWindows {
     if (this.#done) return undefined;
     // One transaction, so that the page shows whole commits.
     return this.#db.transaction(() => {
+      this.rolledMs = this.#marks();
       const windows = createWindowTable(windowsMax);
       if (this.#merged === undefined) {
         const storedToMs = Math.min(this.#toMs, this.rolledMs[this.#tier]);
@@ -164,7 +170,7 @@ class SqliteRange implements RangeReader, StoredWindows {
           this.#chunks === undefined
             ? this.#scan(windows, windowsMax, storedToMs)
             : this.#lookUp(this.#chunks, windows, windowsMax, storedToMs);
-        if (done) this.#beginMerging(Math.max(this.#startMs, storedToMs));
+        if (done) this.#beginMerging(storedToMs);
       } else this.#merge(windows, windowsMax);
       return { windows, series: this.#untold(windows) };
     })();
@@ -209,16 +215,18 @@ class SqliteRange implements RangeReader, StoredWindows {
     return false;
   }
 
+  /** @param fromMs the mark, the end of the range, or the end of a window that was merged */
   #beginMerging(fromMs: number): void {
-    const startMs = this.#nextMerge(fromMs);
+    const startMs = fromMs < this.#toMs ? this.#nextMerge(Math.max(fromMs, this.#startMs)) : undefined;
     if (startMs === undefined) this.#done = true;
     else this.#merged = { startMs, chunk: 0, windows: createWindowTable(1), next: 0 };
   }
 
-  /** The next window that the tiers below have something of. */
+  /** The next window that the tiers below have something of, or that was stored meanwhile. */
   #nextMerge(fromMs: number): number | undefined {
-    const starts = this.tiers.slice(0, this.#tier).flatMap(({ widthMs }) => {
-      return this.nextStart(widthMs, fromMs, this.#latestMs + 1) ?? [];
+    const starts = this.tiers.slice(0, this.#tier + 1).flatMap(({ widthMs }, t) => {
+      const toMs = t < this.#tier ? this.#endMs : Math.min(this.#endMs, this.rolledMs[t]);
+      return this.nextStart(widthMs, fromMs, toMs) ?? [];
     });
     if (starts.length === 0) return undefined;
     const startMs = windowStart(Math.min(...starts), this.#widthMs);
@@ -240,12 +248,18 @@ class SqliteRange implements RangeReader, StoredWindows {
         continue;
       }
       const into = new TierWindows(this.#widthMs);
-      mergeBelow(this, this.#tier, merged.startMs, range, this.#latestMs + 1, into);
+      const { startMs } = merged;
+      if (startMs < this.rolledMs[this.#tier]) mergeStart(this, this.#widthMs, startMs, range, startMs, into);
+      else mergeBelow(this, this.#tier, startMs, range, this.#endMs, into);
       merged.windows = bySeries(into.table);
       merged.next = 0;
       merged.chunk += 1;
       left -= this.#widthMs / this.tiers[this.#tier - 1].widthMs;
     }
+  }
+
+  #marks(): number[] {
+    return readMarks(this.#sql.marks.all() as [number, number | null][]);
   }
 
   /** The series to merge together: those to look up, or a shard. */

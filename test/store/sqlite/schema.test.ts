@@ -45,6 +45,29 @@ describe("prepareSchema", () => {
     expect(db.prepare("SELECT a FROM t").pluck().get()).toBe(42);
   });
 
+  it("refuses other tiers than the database was made with, names both, and says how to go on", () => {
+    const dir = makeDataDir();
+    openStore(dir, tiers).close();
+    function f(widthsMs: readonly number[], names: string): void {
+      const open = () =>
+        openStore(
+          dir,
+          widthsMs.map((widthMs) => ({ widthMs })),
+        );
+      expect(open).toThrow(TelemetryError);
+      expect(open).toThrow(expect.objectContaining({ status: "FAILED_PRECONDITION", reason: "TIERS_DIFFER" }));
+      expect(open).toThrow(
+        `${databaseFile(dir)} has the tiers 10s,1m, not ${names}; start with --tiers 10s,1m, or name an empty directory`,
+      );
+    }
+    f([10_000], "10s");
+    f([60_000], "1m");
+    f([10_000, 60_000, 3_600_000], "10s,1m,1h");
+    f([10_000, 120_000], "10s,2m");
+    // Refused, it is as it was; how long a tier keeps its windows may change.
+    openStore(dir, [{ widthMs: 10_000, retentionMs: 60_000 }, { widthMs: 60_000 }]).close();
+  });
+
   it("refuses another version of the schema, and names both", () => {
     function f(version: number): void {
       const dir = makeDataDir();
