@@ -14,7 +14,7 @@ import { QueryService } from "../proto/gen/telemetry/v1/query_service_pb.js";
 import { exitCode } from "./exit.ts";
 import { SeriesView } from "./series-view.ts";
 import { TidemarkServer } from "./server.ts";
-import { faint, heading, log, printLine } from "./terminal.ts";
+import { faint, heading, lineWidth, log, printLine } from "./terminal.ts";
 
 export interface DemoOptions {
   readonly dataDir: string;
@@ -144,7 +144,7 @@ export class Demo {
         `${heading("tidemark")}  gRPC on ${address}`,
         status,
         "",
-        ...this.#view.lines(seriesShown),
+        ...this.#view.lines(seriesShown, lineWidth()),
         "",
         faint("Ctrl-C drains and prints totals"),
       ].join("\n"),

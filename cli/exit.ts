@@ -29,6 +29,7 @@ const storeReasons = [
   "STORE_UNREADABLE",
   "FOREIGN_DATABASE",
   "SCHEMA_VERSION",
+  "TIERS_DIFFER",
   "STORE_FAILED",
   "STORE_DAMAGED",
 ];

@@ -1,6 +1,10 @@
 import { formatTime } from "../lib/base/time.ts";
 import type { Window } from "../lib/wire/window-frame.ts";
-import { formatTable, heading } from "./terminal.ts";
+import { fitTable, heading } from "./terminal.ts";
+import { rateOf } from "./window-row.ts";
+
+/** Columns that a narrow terminal does without, the first one first. */
+const dispensable = ["min", "max", "count", "p99", "last"];
 
 /** The current window of each series, as a table for a terminal. */
 export class SeriesView {
@@ -18,19 +22,21 @@ export class SeriesView {
   }
 
   /** At most `rowsMax` series, by device and metric, under a heading. */
-  lines(rowsMax: number): string[] {
+  lines(rowsMax: number, widthMax = Number.POSITIVE_INFINITY): string[] {
     const windows = [...this.#latest.values()].sort(
       (a, b) => a.deviceId.localeCompare(b.deviceId) || a.metric.localeCompare(b.metric),
     );
-    const rows = windows.slice(0, rowsMax).map((window) => {
+    const shown = windows.slice(0, rowsMax);
+    const hasCounters = shown.some(({ metricKind }) => metricKind === "counter");
+    const rows = shown.map((window) => {
       const { deviceId, metric, startMs, state = "", count, sum, min, max, last, quantiles } = window;
       const p99 = quantiles.at(-1) ?? "";
-      return [deviceId, metric, formatTime(startMs).slice(11), state, count, sum / count, min, max, p99, last];
+      const row = [deviceId, metric, formatTime(startMs).slice(11), state, count, sum / count, min, max, p99, last];
+      return hasCounters ? [...row, rateOf(window) ?? ""] : row;
     });
-    const [head, ...body] = formatTable([
-      ["device", "metric", "window", "state", "count", "mean", "min", "max", "p99", "last"],
-      ...rows,
-    ]);
+    const heads = ["device", "metric", "window", "state", "count", "mean", "min", "max", "p99", "last"];
+    const all = [hasCounters ? [...heads, "rate/s"] : heads, ...rows];
+    const [head, ...body] = fitTable(all, widthMax, dispensable).lines;
     const more = windows.length - rows.length;
     return [heading(head), ...body, ...(more > 0 ? [`... and ${more} more`] : [])];
   }

@@ -17,6 +17,7 @@ import { type QueryOptions, queryHandlers } from "../query/service.ts";
 import { Subscriptions } from "../query/subscriptions.ts";
 import { adminHandlers } from "./admin-service.ts";
 import { describeQuotas } from "./quota-options.ts";
+import { describeTiers } from "./tier-options.ts";
 
 export interface ServerOptions {
   readonly dataDir: string;
@@ -89,6 +90,7 @@ export class TidemarkServer {
     log.info(
       `durability ${found}${recoveredGroups > 0 ? `, ${recoveredGroups} groups recovered from the journal` : ""}`,
     );
+    log.info(`tiers: ${describeTiers(tiers, latenessMs)}`);
     log.info(`limits: ${describeQuotas(quotas)}`);
     try {
       const address = await rpc.listen(grpc);

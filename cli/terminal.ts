@@ -26,19 +26,45 @@ export function formatNumber(value: number): string {
   return String(Number.isInteger(value) ? value : Number(value.toPrecision(6)));
 }
 
+type Cells = readonly (readonly (string | number)[])[];
+
+/** Characters of a line on the terminal; infinity where standard output is none: a file takes lines of any length. */
+export function lineWidth(): number {
+  return process.stdout.isTTY ? (process.stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+}
+
 /** Columns aligned by the widest cell; numbers to the right. */
-export function formatTable(rows: readonly (readonly (string | number)[])[]): string[] {
+export function formatTable(rows: Cells): string[] {
   const texts = rows.map((row) => row.map((cell) => (typeof cell === "number" ? formatNumber(cell) : cell)));
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...texts.map((row) => row[column].length)));
-  return texts.map((row, i) =>
+  const columns = (rows[0] ?? []).map((_, column) => ({
+    width: Math.max(...texts.map((row) => row[column].length)),
+    // A heading stands over its column's cells.
+    numeric: rows.some((row) => typeof row[column] === "number"),
+  }));
+  return texts.map((row) =>
     row
-      .map((text, column) => (isNumeric(rows, i, column) ? text.padStart(widths[column]) : text.padEnd(widths[column])))
+      .map((text, column) => {
+        const { width, numeric } = columns[column];
+        return numeric ? text.padStart(width) : text.padEnd(width);
+      })
       .join("  ")
       .trimEnd(),
   );
 }
 
-/** A heading stands over its column's cells. */
-function isNumeric(rows: readonly (readonly (string | number)[])[], row: number, column: number): boolean {
-  return typeof rows[row][column] === "number" || (row === 0 && typeof rows[1]?.[column] === "number");
+/**
+ * A table without the columns for which its lines have no room.
+ * @param rows the headings first
+ * @param dispensable headings of columns that may go, the first one first
+ */
+export function fitTable(rows: Cells, widthMax: number, dispensable: readonly string[]) {
+  const [heads = []] = rows;
+  const leftOut: string[] = [];
+  let lines = formatTable(rows);
+  for (const name of dispensable.filter((each) => heads.includes(each))) {
+    if (lines.every((line) => line.length <= widthMax)) break;
+    leftOut.push(name);
+    lines = formatTable(rows.map((row) => row.filter((_, column) => !leftOut.includes(String(heads[column])))));
+  }
+  return { lines, leftOut };
 }

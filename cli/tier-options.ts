@@ -55,6 +55,16 @@ export function parseRetention(text: string): Retention {
   return kept;
 }
 
+/** For people, in one line. */
+export function describeTiers(tiers: readonly Tier[], latenessMs: number): string {
+  const names = tiers.map((tier) => {
+    return tier.retentionMs === undefined
+      ? tierName(tier)
+      : `${tierName(tier)} for ${formatDuration(tier.retentionMs)}`;
+  });
+  return `${names.join(", ")}; lateness ${formatDuration(latenessMs)}`;
+}
+
 /**
  * Tiers with their retention.
  * @throws TelemetryError when a tier would lose windows before the tier above shows them

@@ -7,7 +7,7 @@ import { FrameReader } from "../../lib/wire/window-frame.ts";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { connect } from "../connect.ts";
 import { addressSetting, duration, jsonSetting, list, setting } from "../options.ts";
-import { log, printLine } from "../terminal.ts";
+import { lineWidth, log, printLine } from "../terminal.ts";
 import { RowFormatter, rowFormats, windowRow } from "../window-row.ts";
 
 export const deviceSetting = () =>
@@ -38,6 +38,11 @@ export function selectorOf({ device = [], metric = [], where = {} }: Selection) 
     metricNames: metric.includes("*") ? [] : metric,
     labels: { ...where },
   };
+}
+
+function isSelective(selection: Selection): boolean {
+  const { deviceIds, metricNames, labels } = selectorOf(selection);
+  return deviceIds.length + metricNames.length + Object.keys(labels).length > 0;
 }
 
 function label(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
@@ -80,7 +85,7 @@ export function addQuery(program: Command): void {
     )
     .addOption(setting("--to <time>", "windows start before this time (default: now)").argParser(time("--to")))
     .addOption(
-      setting("--tier <width>", "10s, 1m, 1h, 1d or auto")
+      setting("--tier <width>", "a tier of the server, such as 1m, or auto: the finest with at most 1,000 windows")
         .argParser(tier)
         .default("auto" as const),
     )
@@ -128,7 +133,7 @@ Examples:
             groupBy,
           });
           const frames = new FrameReader();
-          const formatter = new RowFormatter(json ? "ndjson" : format);
+          const formatter = new RowFormatter(json ? "ndjson" : format, lineWidth());
           let rows = 0;
           for await (const { frame } of responses) {
             if (frame === undefined) continue;
@@ -138,7 +143,9 @@ Examples:
             }
           }
           for (const line of formatter.end()) printLine(line);
-          if (rows === 0) log.info("no windows in this range");
+          if (rows === 0) log.info(`no windows ${isSelective(names) ? "of this selection " : ""}in this range`);
+          const { leftOut } = formatter;
+          if (leftOut.length > 0) log.info(`no room for ${leftOut.join(", ")}: --format csv has all columns`);
         } finally {
           channel.close();
         }

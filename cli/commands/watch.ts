@@ -2,13 +2,14 @@ import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Command } from "@commander-js/extra-typings";
 import { createLogUpdate } from "log-update";
 import { systemClock } from "../../lib/base/clock.ts";
+import { formatTime } from "../../lib/base/time.ts";
 import { FrameReader } from "../../lib/wire/window-frame.ts";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { connect } from "../connect.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { addressSetting, duration, jsonSetting, setting } from "../options.ts";
 import { SeriesView } from "../series-view.ts";
-import { faint, printLine } from "../terminal.ts";
+import { faint, lineWidth, printLine } from "../terminal.ts";
 import { windowRow } from "../window-row.ts";
 import { deviceSetting, metricSetting, selectorOf, whereSetting } from "./query.ts";
 
@@ -22,7 +23,9 @@ export function addWatch(program: Command): void {
     .addOption(deviceSetting())
     .addOption(metricSetting())
     .addOption(whereSetting())
-    .addOption(setting("--tier <width>", "10s, 1m, 1h or 1d").argParser(duration("--tier")).default(10_000, "10s"))
+    .addOption(
+      setting("--tier <width>", "a tier of the server, such as 1m (default: its finest)").argParser(duration("--tier")),
+    )
     .addOption(jsonSetting())
     .addHelpText(
       "after",
@@ -35,7 +38,7 @@ Examples:
   $ tidemark watch --metric temperature --tier 1m
   $ tidemark watch --device sim-0001 --metric temperature --json | jq .mean`,
     )
-    .action(async ({ address, tier: tierMs = 10_000, json, ...names }) => {
+    .action(async ({ address, tier: tierMs, json, ...names }) => {
       const signal = untilInterrupted();
       const channel = await connect(address);
       const inPlace = process.stdout.isTTY && !json;
@@ -44,14 +47,14 @@ Examples:
       const frames = new FrameReader();
       const show = () => {
         const rows = Math.max(5, (process.stdout.rows ?? 24) - 4);
-        const title = `${view.size} series at ${address}, ${new Date(systemClock.nowMs()).toLocaleTimeString()}`;
-        draw([title, "", ...view.lines(rows), "", faint("Ctrl-C ends")].join("\n"));
+        const title = `${view.size} series at ${address}, ${formatTime(systemClock.nowMs()).slice(11, 19)}Z`;
+        draw([title, "", ...view.lines(rows, lineWidth()), "", faint("Ctrl-C ends")].join("\n"));
       };
       try {
         const responses = channel.client(QueryService, "messages").subscribe(
           {
             selector: selectorOf(names),
-            tier: durationFromMs(tierMs),
+            ...(tierMs !== undefined && { tier: durationFromMs(tierMs) }),
             snapshotFrom: timestampFromMs(systemClock.nowMs()),
             quantiles: [...quantiles],
           },

@@ -11,6 +11,7 @@ import { Cli, checkout, jsonLines, serve, temporaryDirectory, tidemark } from ".
 
 /** What a server allows without flags. */
 const limits = "1000 series per device, 150000 series in all, 10000 samples/s per device, times up to 10m ahead";
+const tiers = "tidemark: tiers: 10s, 1m, 1h, 1d; lateness 30s\n";
 
 describe("serve", () => {
   it("prints one line of JSON when it is ready, with the port that it has", async () => {
@@ -36,7 +37,7 @@ describe("serve", () => {
     const { code, stdout, stderr } = await server.ended;
     expect(code).toBe(0);
     expect(jsonLines(stdout)).toEqual([{ event: "ready", grpc: address }, { event: "stopped" }]);
-    expect(stderr).toBe(`tidemark: durability fsync\ntidemark: limits: ${limits}\ntidemark: draining\n`);
+    expect(stderr).toBe(`tidemark: durability fsync\n${tiers}tidemark: limits: ${limits}\ntidemark: draining\n`);
     await expect(devicesAt(address)).rejects.toMatchObject({ status: "UNAVAILABLE" });
   });
 
@@ -88,6 +89,23 @@ describe("serve", () => {
     expect(stderr).toContain("name another directory with --data");
     // The first one goes on.
     expect(await devicesAt(address)).toEqual([]);
+  });
+
+  it("says at start which tiers it keeps for how long, and refuses the database with others, with exit code 4", async () => {
+    const dataDir = await temporaryDirectory();
+    const kept = ["--tiers", "5s,1m,1h", "--retention", "5s=2h,1m=30d", "--lateness", "2m"];
+    const { server, address } = await serve(["--data", dataDir, ...kept]);
+    const told = "tidemark: tiers: 5s for 2h, 1m for 30d, 1h; lateness 2m";
+    expect(await server.line(/tiers/, "stderr")).toBe(told);
+    // Without a tier of its own, a watch shows the finest one, whichever that is.
+    const watch = new Cli(["watch", "--address", address]);
+    await tidemark(["simulate", "--address", address, "--devices", "1", "--batches", "1"]);
+    expect(JSON.parse(await watch.line(/"tier"/))).toMatchObject({ tier: "5s" });
+    server.signal("SIGTERM");
+    await server.ended;
+    const { code, stdout, stderr } = await tidemark(["serve", "--data", dataDir, "--grpc", "127.0.0.1:0"]);
+    expect({ code, stdout }).toEqual({ code: 4, stdout: "" });
+    expect(stderr).toContain("has the tiers 5s,1m,1h, not 10s,1m,1h,1d; start with --tiers 5s,1m,1h");
   });
 
   it("refuses an address that is taken, with exit code 3, and leaves the data directory free", async () => {
