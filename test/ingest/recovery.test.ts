@@ -13,6 +13,8 @@ import { encodeBatch } from "../../lib/wire/batch-encoder.ts";
 import { plainWindows, type Sample, windowSet } from "../aggregate/plain-windows.ts";
 import { openSqlite } from "../store/sqlite/data-dir.ts";
 import { asHistory, device, readTiers, series, session, step } from "../store/steps.ts";
+import { batch } from "../support/batches.ts";
+import { IngestHarness } from "../support/ingest.ts";
 
 const tiers: readonly Tier[] = [
   { widthMs: 10_000, retentionMs: 100_000 },
@@ -295,3 +297,19 @@ recoveryOf("the model in memory", 200, () => {
 });
 
 recoveryOf("SQLite", 40, () => openSqlite(tiers));
+
+it("leaves pruned what was pruned, though the journal still has it", () => {
+  const store = new MemoryStore(tiers);
+  const ingest = new IngestHarness(store);
+  ingest.connect("press").batches(batch(1, [1], { timeMs: ingest.nowMs }));
+  ingest.flush();
+  // Its window is stored; its mark is not, and so the journal is not trimmed.
+  void ingest.flusher.barrier("all", false);
+  while (ingest.flusher.step());
+  ingest.nowMs += 200_000;
+  while (ingest.flusher.step());
+  expect(ingest.flusher.prune(ingest.nowMs, 10)).toBe(1);
+  expect([...store.read()]).toHaveLength(1);
+  recover(store);
+  expect(readTiers(store).map((windows) => windows.length)).toEqual([0, 1, 1]);
+});

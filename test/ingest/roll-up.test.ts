@@ -404,28 +404,36 @@ describe("a sample that comes late", () => {
     for (const windows of readTiers(store).slice(1)) expect(windows).toMatchObject([{ count: 2, sum: 11, last: 7 }]);
   });
 
-  it("is in a window that is just being rolled up, whenever it comes between two steps", () => {
-    // As many steps as a roll-up of three shards may take, and more.
-    for (let steps = 0; steps < 12; steps += 1) {
-      const store = new MemoryStore([{ widthMs: tens }, { widthMs: minute }]);
-      const ingest = new IngestHarness(store);
-      const many = Array.from({ length: 600 }, (_, i) => `m${i}`);
-      const call = ingest.connect("press", { metrics: many });
-      const startMs = ingest.nowMs;
-      for (const metric of [1, 300, 600])
-        call.batches(batch([1, 300, 600].indexOf(metric) + 1, [1], { timeMs: startMs, metric }));
-      ingest.flush();
-      ingest.settle();
-      ingest.nowMs += minute + latenessMsDefault;
-      for (let i = 0; i < steps; i += 1) ingest.flusher.step();
-      for (const metric of [1, 300, 600])
-        call.batches(batch([1, 300, 600].indexOf(metric) + 4, [1], { timeMs: startMs + 9_999, metric }));
-      ingest.flush();
-      ingest.settle();
-      expect(store.rolledMs[1]).toBe(startMs + minute);
-      for (const windows of readTiers(store)) expect(windows.map(({ count }) => count)).toEqual([2, 2, 2]);
-    }
-  });
+  // Three shards, then one of which a step cannot read all.
+  it.each([
+    [600, [1, 300, 600], 1],
+    [200, Array.from({ length: 200 }, (_, i) => i + 1), 10],
+  ])(
+    "is in a window of %s series that is just being rolled up, between whichever steps it comes",
+    (count, sent, starts) => {
+      for (let steps = 0; steps < 12; steps += 1) {
+        const store = new MemoryStore([{ widthMs: tens }, { widthMs: 5 * minute }]);
+        const ingest = new IngestHarness(store);
+        const call = ingest.connect("press", { metrics: Array.from({ length: count }, (_, i) => `m${i}`) });
+        const startMs = ingest.nowMs;
+        let sequence = 0;
+        const send = (metric: number, values: readonly number[], timeMs: number) => {
+          sequence += 1;
+          call.batches(batch(sequence, values, { timeMs, metric, stepMs: tens }));
+        };
+        for (const metric of sent) send(metric, new Array<number>(starts).fill(1), startMs);
+        ingest.flush();
+        ingest.settle();
+        ingest.nowMs += 5 * minute + latenessMsDefault;
+        for (let i = 0; i < steps; i += 1) ingest.flusher.step();
+        for (const metric of sent) send(metric, [1], startMs + 9_999);
+        ingest.flush();
+        ingest.settle();
+        expect(store.rolledMs[1]).toBe(startMs + 5 * minute);
+        expect(readTiers(store)[1]?.map((window) => window.count)).toEqual(sent.map(() => starts + 1));
+      }
+    },
+  );
 });
 
 /** Counts the windows that each step writes and reads. */
