@@ -1,3 +1,4 @@
+import type { DeviceProgress } from "../lib/aggregate/watermark.ts";
 import { invalidField, TelemetryError } from "../lib/base/errors.ts";
 import { idleSessionsMax } from "../lib/base/limits.ts";
 import type {
@@ -249,7 +250,7 @@ export class Sessions {
       reset: false,
     };
     this.#undo.push(() => this.#forget(deviceId));
-    return this.#remember(device, this.#newSession(device, spoolId, undefined), []);
+    return this.#remember(device, this.#newSession(device, spoolId, nothingYet), []);
   }
 
   #supersede(state: DeviceState, spoolId: string): void {
@@ -262,17 +263,18 @@ export class Sessions {
     state.superseded.add(session.spoolId);
     state.superseded.delete(spoolId);
     state.session =
-      this.#earlierSession(state.device, spoolId) ?? this.#newSession(state.device, spoolId, session.latestEventMs);
+      this.#earlierSession(state.device, spoolId, session) ?? this.#newSession(state.device, spoolId, session);
   }
 
   /** After a reset a superseded spool may come back: it goes on where its session was. */
-  #earlierSession(device: Device, spoolId: string): Session | undefined {
+  #earlierSession(device: Device, spoolId: string, progress: DeviceProgress): Session | undefined {
     if (!device.reset) return undefined;
     const unstored = [...this.#dirty.keys()].find((each) => each.device === device.id && each.spoolId === spoolId);
     const session = unstored ?? this.#store.findSessionOf(device.id, spoolId);
     if (session === undefined) return undefined;
     device.session = session.id;
     this.#changes.devices.add(device);
+    this.advance(session, laterOf(session, progress));
     return session;
   }
 
@@ -291,7 +293,8 @@ export class Sessions {
     this.#states.delete(deviceId);
   }
 
-  #newSession(device: Device, spoolId: string, latestEventMs: number | undefined): Session {
+  /** @param progress of the device so far: its watermark never goes back */
+  #newSession(device: Device, spoolId: string, { lastSeenAtMs, latestEventMs }: DeviceProgress): Session {
     const session: Session = {
       id: this.#nextIds.session++,
       device: device.id,
@@ -301,7 +304,7 @@ export class Sessions {
       samplesRefused: 0,
       samplesLost: 0,
       batchesLost: 0,
-      lastSeenAtMs: undefined,
+      lastSeenAtMs,
       latestEventMs,
       handles: new Map(),
     };
@@ -383,6 +386,18 @@ function checkMetricsAgainst(known: DeviceState | undefined, spoolId: string, re
       );
     }
   }
+}
+
+const nothingYet: DeviceProgress = { lastSeenAtMs: undefined, latestEventMs: undefined };
+
+function laterOf(a: DeviceProgress, b: DeviceProgress): DeviceProgress {
+  const later = (x: number | undefined, y: number | undefined) =>
+    Math.max(x ?? Number.NEGATIVE_INFINITY, y ?? Number.NEGATIVE_INFINITY);
+  const known = (ms: number) => (ms === Number.NEGATIVE_INFINITY ? undefined : ms);
+  return {
+    lastSeenAtMs: known(later(a.lastSeenAtMs, b.lastSeenAtMs)),
+    latestEventMs: known(later(a.latestEventMs, b.latestEventMs)),
+  };
 }
 
 function noChanges(): CatalogChanges {

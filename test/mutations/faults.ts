@@ -240,6 +240,8 @@ export const faults: readonly Fault[] = [
     text: "    if (this.#registering && !isRegistration(message))",
     replacement: "    if (this.#registering && message.length === 0)",
     tests: ["test/ingest/quota-wait.test.ts"],
+  },
+  {
     name: "revision of a window not checked: a group counts twice when a commit was split",
     file: "lib/aggregate/held-windows.ts",
     text: "        if (position <= tier.table.revisions[at]) continue;",

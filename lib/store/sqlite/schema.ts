@@ -99,7 +99,7 @@ CREATE TABLE windows (
   PRIMARY KEY (tier_ms, start_ms, series)
 ) STRICT, WITHOUT ROWID;
 
--- For people with a sqlite3 shell.
+-- For people with a sqlite3 shell: the windows that are over.
 CREATE VIEW aggregates AS
 SELECT
   d.device_id AS device,
@@ -118,7 +118,12 @@ SELECT
   w.last AS last,
   w.last - w.first + w.reset_offset AS increase,
   w.approximate AS increase_approximate
-FROM windows w JOIN series s ON s.id = w.series JOIN devices d ON d.id = s.device;
+FROM windows w
+JOIN tiers t ON t.tier_ms = w.tier_ms
+JOIN series s ON s.id = w.series
+JOIN devices d ON d.id = s.device
+-- Above the finest tier, only what is before the mark.
+WHERE w.start_ms < t.rolled_ms OR w.tier_ms = (SELECT min(tier_ms) FROM tiers);
 `;
 
 /**

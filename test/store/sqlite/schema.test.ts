@@ -4,7 +4,7 @@ import type { Tier } from "../../../lib/aggregate/tiers.ts";
 import { TelemetryError } from "../../../lib/base/errors.ts";
 import { databaseFile, openForReading } from "../../../lib/store/sqlite/database.ts";
 import { applicationId, schemaVersion } from "../../../lib/store/sqlite/schema.ts";
-import { commitSamples, deviceStep, series, step } from "../steps.ts";
+import { asHistory, commitSamples, deviceStep, series, step } from "../steps.ts";
 import { makeDataDir, openSqlite, openStore } from "./data-dir.ts";
 
 const tiers: readonly Tier[] = [{ widthMs: 10_000 }, { widthMs: 60_000 }];
@@ -100,6 +100,7 @@ describe("the aggregates view", () => {
   it("can be read by a person with a shell", () => {
     const dir = makeDataDir();
     const { store } = openSqlite(tiers, dir);
+    asHistory(store);
     const bytes = series(2, 1, "bytes", { kind: "counter", unit: "By" });
     store.append(undefined, deviceStep(1, "pump", [1]));
     store.append(undefined, step({ series: [bytes] }));
