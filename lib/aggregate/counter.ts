@@ -13,7 +13,7 @@ import type { WindowTable } from "./window-table.ts";
 
 /** The increase of window `at` between its first sample and its last. NaN for a gauge. */
 export function increaseOf(table: WindowTable, at: number): number {
-  return table.lasts[at] - table.firsts[at] + table.resetOffsets[at];
+  return saturate(table.lasts[at] - table.firsts[at] + table.resetOffsets[at]);
 }
 
 /** The increase of window `at` from the last sample before it, where that is known, to its last sample. */
