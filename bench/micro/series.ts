@@ -40,7 +40,7 @@ const clock = { now: Date.UTC(2026, 0, 15, 11, 57), nowMs: () => clock.now, elap
 const dir = mkdtempSync(join(tmpdir(), "tidemark-bench-"));
 const store = openSqliteStore({ dataDir: dir, tiers, durability: "fsync" });
 const timedNames = ["commit", "storeRollUp", "advanceRollUp", "trim", "checkpoint"] as const;
-const longest = new Map<string, number>();
+const times = new Map<string, number[]>(timedNames.map((name) => [name, []]));
 for (const name of timedNames) timed(store, name);
 const flusher = new Flusher(store, new Sessions(store), clock, latenessMsDefault);
 addSeries();
@@ -77,7 +77,14 @@ console.log(
 console.log(
   `  store, roll up and trim    ${((stepMs * 1e6) / samples).toPrecision(3)} ns per sample, ${share(stepMs)}`,
 );
-for (const [name, ms] of longest) console.log(`  longest ${name.padEnd(18)} ${ms.toPrecision(3)} ms`);
+for (const [name, each] of times) {
+  each.sort((a, b) => a - b);
+  const at = (part: number) => (each[Math.floor(part * (each.length - 1))] ?? 0).toPrecision(3);
+  const over = each.filter((ms) => ms > 15).length;
+  console.log(
+    `  ${name.padEnd(26)} ${each.length} times, p50 ${at(0.5)} p99 ${at(0.99)} longest ${at(1)} ms, ${over} over 15 ms`,
+  );
+}
 console.log(`  windows in memory, most    ${heldMax}`);
 console.log(`  RSS, most                  ${mib(rssMax)} MiB, ${mib(rssMax - rssBefore)} over the start`);
 store.close();
@@ -110,7 +117,7 @@ function timed(of: SqliteStore, name: (typeof timedNames)[number]): void {
     const start = performance.now();
     const result = run(...args);
     const ms = performance.now() - start;
-    longest.set(name, Math.max(ms, longest.get(name) ?? 0));
+    times.get(name)?.push(ms);
     return result;
   };
   Object.assign(of, { [name]: wrapped });
