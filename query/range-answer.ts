@@ -130,7 +130,8 @@ export class RangeAnswer {
   }
 
   #groupOf(row: SeriesRow): number {
-    const values = this.#request.groupBy.map((name) => row.labels[name] ?? "");
+    // Labels have any name: `constructor` too.
+    const values = this.#request.groupBy.map((name) => (Object.hasOwn(row.labels, name) ? row.labels[name] : ""));
     const key = JSON.stringify([row.name, row.kind, ...values]);
     let group = this.#groups.get(key);
     if (group === undefined) {

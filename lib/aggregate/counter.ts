@@ -11,6 +11,9 @@ import type { WindowTable } from "./window-table.ts";
  * cannot tell which samples came before it: the larger of the two increases stands, marked approximate.
  */
 
+/** `valuesBefore` of a window of several counters: `resetOffsets` is the whole increase then, exact beside any values. */
+const ofGroup = Number.POSITIVE_INFINITY;
+
 /** The increase of window `at` between its first sample and its last. NaN for a gauge. */
 export function increaseOf(table: WindowTable, at: number): number {
   return saturate(table.lasts[at] - table.firsts[at] + table.resetOffsets[at]);
@@ -19,6 +22,7 @@ export function increaseOf(table: WindowTable, at: number): number {
 /** The increase of window `at` from the last sample before it, where that is known, to its last sample. */
 export function increaseSinceBefore(table: WindowTable, at: number): number {
   const before = table.valuesBefore[at];
+  if (before === ofGroup) return table.resetOffsets[at];
   if (Number.isNaN(before)) return increaseOf(table, at);
   const first = table.firsts[at];
   return increaseOf(table, at) + (first - before + fallBetween(before, first));
@@ -39,7 +43,8 @@ export function mergeGroupCounter(to: WindowTable, at: number, from: WindowTable
   );
   const approximate = (to.counts[at] === 0 ? 0 : to.approximates[at]) | from.approximates[index];
   return () => {
-    to.resetOffsets[at] = increase - (to.lasts[at] - to.firsts[at]);
+    to.resetOffsets[at] = saturate(increase);
+    to.valuesBefore[at] = ofGroup;
     to.timesBeforeMs[at] = startMs;
     to.approximates[at] = approximate;
   };

@@ -26,19 +26,24 @@ export interface RegistrationOptions {
   readonly metrics?: readonly string[];
   /** Of the first metric; 1 unless told otherwise. */
   readonly metricHandle?: number;
-  /** Which of them are counters; the others are gauges. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Those of the metrics that are counters. */
   readonly counters?: readonly string[];
 }
 
 export function registration(deviceId: string, options: RegistrationOptions = {}): Registration {
-  const { handle = 1, spool: spoolNumber = 1, metrics = ["temperature"], metricHandle = 1, counters = [] } = options;
+  const { handle = 1, spool: spoolNumber = 1, metrics = ["temperature"], metricHandle = 1 } = options;
+  const { labels = {}, counters = [] } = options;
   return {
     deviceHandle: handle,
     deviceId,
     spoolId: spool(spoolNumber),
-    metrics: metrics.map((name, i) => {
-      return { handle: metricHandle + i, name, kind: counters.includes(name) ? MetricKind.COUNTER : MetricKind.GAUGE };
-    }),
+    labels: { ...labels },
+    metrics: metrics.map((name, i) => ({
+      handle: metricHandle + i,
+      name,
+      kind: counters.includes(name) ? MetricKind.COUNTER : MetricKind.GAUGE,
+    })),
   };
 }
 
