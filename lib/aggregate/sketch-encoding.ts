@@ -1,4 +1,4 @@
-import { entriesMax, type SketchTable, setBuckets } from "./sketch-table.ts";
+import { bucketsMax, entriesMax, keyMax, keyMin, type SketchTable, setBuckets } from "./sketch-table.ts";
 
 /**
  * A sketch as bytes, for the store:
@@ -43,18 +43,35 @@ export function decodeSketch(table: SketchTable, at: number, bytes: Uint8Array):
     const delta = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
     const key = before + delta;
     const count = takeVarint(bytes);
-    if ((i > 0 && delta <= 0) || Math.abs(key) > keyMax || count === 0) {
+    if ((i > 0 && delta <= 0) || !isKey(key) || count === 0 || count > Number.MAX_SAFE_INTEGER) {
       throw new Error(`entry ${i} of a sketch is damaged: key ${key} after ${before}, count ${count}`);
     }
     decodedKeys[i] = key;
     decodedCounts[i] = count;
     before = key;
   }
+  checkWidth(length);
   if (position !== bytes.length) throw new Error(`a sketch has ${bytes.length} bytes, ${position} of them are used`);
   setBuckets(table, at, decodedKeys, decodedCounts, length);
 }
 
-const keyMax = 2 ** 17;
+function isKey(key: number): boolean {
+  const magnitude = Math.abs(key);
+  return key === 0 || (magnitude >= keyMin && magnitude <= keyMax);
+}
+
+/** Each sign keeps within `bucketsMax` keys of its largest magnitude. */
+function checkWidth(length: number): void {
+  const keys = decodedKeys;
+  let positive = 0;
+  while (positive < length && keys[positive] < 0) positive += 1;
+  const negativeWidth = positive === 0 ? 0 : keys[positive - 1] - keys[0];
+  if (positive < length && keys[positive] === 0) positive += 1;
+  const positiveWidth = positive === length ? 0 : keys[length - 1] - keys[positive];
+  if (negativeWidth >= bucketsMax || positiveWidth >= bucketsMax) {
+    throw new Error(`a sketch is damaged: it is wider than ${bucketsMax} buckets per sign`);
+  }
+}
 
 /** @param value a whole number up to 2^53 @returns where it ends */
 function putVarint(value: number, at: number): number {
@@ -75,6 +92,8 @@ function takeVarint(bytes: Uint8Array): number {
     const byte = bytes[position++];
     if (byte === undefined) throw new Error("a sketch is cut off");
     value += (byte & 127) * unit;
+    // As short as it can be, so that equal sketches have equal bytes.
+    if (byte === 0 && i > 0) break;
     if (byte < 128) return value;
     unit *= 128;
   }

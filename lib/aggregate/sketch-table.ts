@@ -152,6 +152,9 @@ const double = new Float64Array(1);
 /** The halves of `double`, the lower one first: every machine of Node is little-endian. */
 const halves = new Uint32Array(double.buffer);
 const smallest = 2 ** -1022;
+/** Keys of the smallest and the largest magnitude that are not zero. */
+export const keyMin = keyOf(smallest);
+export const keyMax = keyOf(Number.MAX_VALUE);
 
 /** The bucket of a value. Subnormal ones count as zero. */
 function keyOf(value: number): number {
