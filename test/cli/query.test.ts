@@ -47,7 +47,8 @@ describe.concurrent("query", () => {
   it("writes the same rows in all formats", async () => {
     const [ndjson, csv, table, json] = await Promise.all(
       [["--format", "ndjson"], ["--format", "csv"], ["--format", "table"], ["--json"]].map((format) =>
-        query(...day, "--tier", "1m", "--metric", "humidity", ...format),
+        // Only windows that the watermark has passed: the last ones become final between one query and the next.
+        query("--from", "2026-01-15T00:00:00Z", "--to", "2026-01-15T00:01:00Z", "--metric", "humidity", ...format),
       ),
     );
     expect(json.stdout).toBe(ndjson.stdout);
