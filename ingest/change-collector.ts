@@ -193,8 +193,12 @@ export class ChangeCollector {
       const series = table.series[i];
       setState(table, i, widthMs, this.#watermarkOf(series));
       if (!Number.isNaN(table.resetOffsets[i])) this.#readBefore(t, table, i, widthMs);
-      if (table.states[i] !== provisionalState) continue;
-      setWindow(provisional.table, provisional.indexOf(series, table.starts[i]), table, i);
+      if (table.states[i] === provisionalState) {
+        setWindow(provisional.table, provisional.indexOf(series, table.starts[i]), table, i);
+        continue;
+      }
+      const before = provisional.find(series, table.starts[i]);
+      if (before !== undefined) provisional.remove(before);
     }
   }
 
