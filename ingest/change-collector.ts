@@ -24,6 +24,12 @@ export interface WholeWindows {
   readWindow(tier: number, series: number, startMs: number, into: WindowTable, at: number): boolean;
 }
 
+interface WantedSeries {
+  readonly metrics: number;
+  readonly labels: SeriesRow["labels"];
+  readonly rows: readonly SeriesRow[];
+}
+
 /**
  * Picks the windows that some subscriber wants out of what was stored, and keeps the latest of each. Those that were
  * handed on before they were final are handed on again when they are.
@@ -43,9 +49,10 @@ export class ChangeCollector {
   #devices = new Map<number, DeviceState>();
   #series = new Map<number, SeriesRow>();
   #revision: Revision = 0;
-  readonly #told = new Set<number>();
-  /** The wanted series of a device, until the filters or the device's metrics change. */
-  #wanted = new WeakMap<DeviceState, { metrics: number; rows: readonly SeriesRow[] }>();
+  /** By series: the labels with which it was told. */
+  readonly #told = new Map<number, SeriesRow["labels"]>();
+  /** The wanted series of a device, until the filters or the device's metrics or labels change. */
+  #wanted = new WeakMap<DeviceState, WantedSeries>();
 
   /** @param latenessMs how late a sample may be before its window counts as final */
   constructor(whole: WholeWindows, clock: Clock, latenessMs: number) {
@@ -58,14 +65,36 @@ export class ChangeCollector {
     return this.#filters.length > 0;
   }
 
+  /** Windows in memory. */
+  get length(): number {
+    const byTiers = [this.#pending, this.#open, this.#provisional];
+    return byTiers.flatMap((byTier) => [...byTier.values()]).reduce((sum, { table }) => sum + table.length, 0);
+  }
+
   /** From now on, what passes any of the filters is gathered. */
   setFilters(filters: readonly LiveFilter[]): void {
     this.#filters = filters;
     this.#wanted = new WeakMap();
     this.#open.clear();
-    this.#provisional.clear();
-    this.#devices.clear();
-    if (filters.length === 0) this.#pending.clear();
+    this.#forgetUnwanted();
+  }
+
+  /** Keeps what some filter still wants: its subscriber was shown it as provisional, and waits for it to be final. */
+  #forgetUnwanted(): void {
+    const wanted = new Set<number>();
+    for (const state of new Set(this.#devices.values())) for (const { id } of this.#wantedOf(state)) wanted.add(id);
+    for (const series of this.#devices.keys()) if (!wanted.has(series)) this.#devices.delete(series);
+    for (const byTier of [this.#pending, this.#provisional]) {
+      for (const [t, windows] of byTier) {
+        if (!this.#wantsTier(windows.widthMs)) byTier.delete(t);
+        const { series } = windows.table;
+        for (let i = windows.table.length - 1; i >= 0; i -= 1) if (!wanted.has(series[i])) windows.remove(i);
+      }
+    }
+  }
+
+  #wantsTier(widthMs: number): boolean {
+    return this.#filters.some((filter) => filter.widthMs === widthMs);
   }
 
   /** Copies the wanted windows of a group that was merged, so that they are whole. */
@@ -79,9 +108,8 @@ export class ChangeCollector {
       }
     }
     if (wanted.size === 0) return;
-    const widthsMs = new Set(this.#filters.map((filter) => filter.widthMs));
     for (const [t, { widthMs }] of this.#whole.tiers.entries()) {
-      if (widthsMs.has(widthMs)) this.#addTier(t, group.windows.tiers[0].table, wanted);
+      if (this.#wantsTier(widthMs)) this.#addTier(t, group.windows.tiers[0].table, wanted);
     }
   }
 
@@ -95,14 +123,16 @@ export class ChangeCollector {
       const startMs = windowStart(finest.starts[i], pending.widthMs);
       if (startMs < this.#whole.rolledMs[t]) this.#read(t, row.id, startMs, pending);
       else this.#merge(t, row.id, startMs, finest, i, fresh, pending);
-      if (!this.#told.has(row.id)) this.#series.set(row.id, row);
+      if (this.#told.get(row.id) !== row.labels) this.#series.set(row.id, row);
     }
   }
 
-  #read(t: number, series: number, startMs: number, into: TierWindows): number {
+  /** @returns undefined when the tier does not have the window: it is too old to be kept */
+  #read(t: number, series: number, startMs: number, into: TierWindows): number | undefined {
     const at = into.indexOf(series, startMs);
-    this.#whole.readWindow(t, series, startMs, into.table, at);
-    return at;
+    if (this.#whole.readWindow(t, series, startMs, into.table, at)) return at;
+    into.remove(at);
+    return undefined;
   }
 
   /** @param fresh windows that were read after the group was merged, and have all of it */
@@ -119,6 +149,7 @@ export class ChangeCollector {
     let at = open.find(series, startMs);
     if (at === undefined) {
       at = this.#read(t, series, startMs, open);
+      if (at === undefined) return;
       fresh.add(at);
     } else if (!fresh.has(at)) mergeWindow(open.table, at, finest, i);
     setWindow(pending.table, pending.indexOf(series, startMs), open.table, at);
@@ -129,7 +160,7 @@ export class ChangeCollector {
     for (const t of this.#whole.tiers.keys()) this.#addFinal(t);
     for (const [t, windows] of this.#pending) this.#derive(t, windows);
     const series = [...this.#series.values()];
-    for (const row of series) this.#told.add(row.id);
+    for (const row of series) this.#told.set(row.id, row.labels);
     const changes = [...this.#pending.values()].map(({ widthMs, table }, i) => ({
       revision: this.#revision,
       widthMs,
@@ -162,8 +193,12 @@ export class ChangeCollector {
       const series = table.series[i];
       setState(table, i, widthMs, this.#watermarkOf(series));
       if (!Number.isNaN(table.resetOffsets[i])) this.#readBefore(t, table, i, widthMs);
-      if (table.states[i] !== provisionalState) continue;
-      setWindow(provisional.table, provisional.indexOf(series, table.starts[i]), table, i);
+      if (table.states[i] === provisionalState) {
+        setWindow(provisional.table, provisional.indexOf(series, table.starts[i]), table, i);
+        continue;
+      }
+      const before = provisional.find(series, table.starts[i]);
+      if (before !== undefined) provisional.remove(before);
     }
   }
 
@@ -197,12 +232,12 @@ export class ChangeCollector {
   #wantedOf(state: DeviceState): readonly SeriesRow[] {
     const cached = this.#wanted.get(state);
     const metrics = state.seriesByName.size;
-    if (cached?.metrics === metrics) return cached.rows;
     const { deviceId, labels } = state.device;
+    if (cached?.metrics === metrics && cached.labels === labels) return cached.rows;
     const rows = [...state.seriesByName.values()]
       .map((series) => ({ ...series, deviceId, labels }))
       .filter((row) => this.#filters.some(({ selector }) => matches(selector, row)));
-    this.#wanted.set(state, { metrics, rows });
+    this.#wanted.set(state, { metrics, labels, rows });
     return rows;
   }
 }

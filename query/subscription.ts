@@ -19,7 +19,8 @@ export class PendingChanges {
   readonly #filter: LiveFilter;
   readonly #feed: LiveFeed;
   readonly #told = new Set<number>();
-  readonly #wanted = new Map<number, boolean>();
+  /** By series, until its device has other labels. */
+  readonly #wanted = new Map<number, { readonly row: SeriesRow | undefined; readonly wanted: boolean }>();
   #windows: TierWindows;
   #revision: Revision = 0;
   /** Called at the next change that is wanted. */
@@ -105,13 +106,13 @@ export class PendingChanges {
   }
 
   #wants(series: number): boolean {
-    let wanted = this.#wanted.get(series);
-    if (wanted === undefined) {
-      const row = this.#feed.seriesOf(series);
-      wanted = row !== undefined && matches(this.#filter.selector, row);
-      this.#wanted.set(series, wanted);
+    const row = this.#feed.seriesOf(series);
+    let known = this.#wanted.get(series);
+    if (known === undefined || known.row !== row) {
+      known = { row, wanted: row !== undefined && matches(this.#filter.selector, row) };
+      this.#wanted.set(series, known);
     }
-    return wanted;
+    return known.wanted;
   }
 }
 

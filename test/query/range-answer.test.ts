@@ -137,11 +137,7 @@ describe("a range", () => {
     for (const [i, site] of ["north", "south", "north", "east"].entries()) {
       sender.add(`d${i}`, { site });
       for (const metric of metrics) {
-        sender.send(
-          `d${i}`,
-          metric as typeof gauge,
-          seconds(i * 1_000, ...Array.from({ length: 99 }, (_, n) => n * i)),
-        );
+        sender.send(`d${i}`, metric, seconds(i * 1_000, ...Array.from({ length: 99 }, (_, n) => n * i)));
       }
     }
     for (const groupBy of [[], ["site"]]) {

@@ -88,6 +88,19 @@ describe("a subscription", () => {
     for (const each of [watcher, all]) await each.stop();
   });
 
+  it("shows a device from the moment on at which it has the label that is selected", async () => {
+    const id = newDevice();
+    const watcher = await Watcher.start(server(), { selector: { labels: { site: id } } });
+    // Has the server gather what the first one has not selected.
+    const all = await Watcher.start(server());
+    await push(server(), id, 1, [1], { labels: { site: "elsewhere" } });
+    await all.sees(id, 1);
+    expect(watcher.told).toBe(0);
+    await push(server(), id, 2, [2], { labels: { site: id } });
+    expect(await watcher.sees(id, 2)).toMatchObject({ sum: 3 });
+    for (const each of [watcher, all]) await each.stop();
+  });
+
   it("leaves nothing out between its snapshot and its changes", async () => {
     const id = newDevice();
     let sent = 0;

@@ -26,11 +26,15 @@ export class Sender {
   readonly #calls = new Map<string, HarnessCall>();
   readonly #sequences = new Map<string, number>();
 
-  constructor(widthsMs: readonly number[], nowMs?: number) {
-    this.store = new MemoryStore(widthsMs.map((widthMs) => ({ widthMs })));
+  /** @param finestKeptMs how long the finest tier is kept; undefined: for ever */
+  constructor(widthsMs: readonly number[], nowMs?: number, finestKeptMs?: number) {
+    this.store = new MemoryStore(
+      widthsMs.map((widthMs, t) => ({ widthMs, retentionMs: t === 0 ? finestKeptMs : undefined })),
+    );
     this.ingest = new IngestHarness(this.store, nowMs === undefined ? {} : { nowMs });
   }
 
+  /** Registers a device, or again with other labels. */
   add(device: string, labels: Readonly<Record<string, string>> = {}): void {
     this.devices.set(device, { labels });
     this.#connect(device);
