@@ -72,10 +72,12 @@ export class ChangeCollector {
     }
   }
 
-  #read(t: number, series: number, startMs: number, into: TierWindows): number {
+  /** @returns where it is; undefined when its tier does not keep it any more */
+  #read(t: number, series: number, startMs: number, into: TierWindows): number | undefined {
     const at = into.indexOf(series, startMs);
-    this.#whole.readWindow(t, series, startMs, into.table, at);
-    return at;
+    if (this.#whole.readWindow(t, series, startMs, into.table, at) || into.table.counts[at] > 0) return at;
+    into.remove(at);
+    return undefined;
   }
 
   /** @param fresh windows that were read after the group was merged, and have all of it */
@@ -92,6 +94,7 @@ export class ChangeCollector {
     let at = open.find(series, startMs);
     if (at === undefined) {
       at = this.#read(t, series, startMs, open);
+      if (at === undefined) return;
       fresh.add(at);
     } else if (!fresh.has(at)) mergeWindow(open.table, at, finest, i);
     setWindow(pending.table, pending.indexOf(series, startMs), open.table, at);
