@@ -127,10 +127,10 @@ export class ChangeCollector {
     }
   }
 
-  /** @returns undefined when the tier does not have the window: it is too old to be kept */
+  /** @returns where it is; undefined when its tier does not keep it any more */
   #read(t: number, series: number, startMs: number, into: TierWindows): number | undefined {
     const at = into.indexOf(series, startMs);
-    if (this.#whole.readWindow(t, series, startMs, into.table, at)) return at;
+    if (this.#whole.readWindow(t, series, startMs, into.table, at) || into.table.counts[at] > 0) return at;
     into.remove(at);
     return undefined;
   }

@@ -54,6 +54,8 @@ export class Flusher implements WholeWindows {
   readonly #windowsMax: number;
   #barriers: Barrier[] = [];
   #journalGroups = 0;
+  /** No sample is later. The clock does not tell: it may have stepped back. */
+  #latestMs: number;
   #retryAtMs = 0;
   #problem = "";
   #failed = false;
@@ -75,6 +77,7 @@ export class Flusher implements WholeWindows {
     this.#clock = clock;
     this.#held = new HeldWindows(store.loadWindow, store.latestStart());
     this.#rollUp = new RollUp(store, this.#held, latenessMs, clock.nowMs());
+    this.#latestMs = latestOf(store, clock.nowMs());
   }
 
   get tiers(): readonly Tier[] {
@@ -104,6 +107,7 @@ export class Flusher implements WholeWindows {
   absorb(group: Group, position: JournalPosition): void {
     const { rolledMs } = this.#store;
     group.windows.rollUp((t, _series, startMs) => startMs < rolledMs[t]);
+    this.#latestMs = Math.max(this.#latestMs, group.bounds.latestMs);
     const nowMs = this.#clock.elapsedMs();
     const bounds = tierBounds(this.#store, group.bounds.nowMs);
     this.#held.absorb(group.windows, position, nowMs, nowMs + flushIntervalMs, bounds);
@@ -128,7 +132,7 @@ export class Flusher implements WholeWindows {
       setWindow(into, at, found.table, found.at);
       return true;
     }
-    const endMs = Math.min(startMs + widthMs, this.#clock.nowMs() + this.#sessions.quotas.timeAheadMsMax);
+    const endMs = Math.min(startMs + widthMs, this.#latestMs + 1);
     const merged = createWindowTable(1);
     const below = createWindowTable(1);
     appendWindow(merged, series, startMs);
@@ -315,4 +319,16 @@ export class Flusher implements WholeWindows {
     this.#journalGroups = left;
     return trimmed;
   }
+}
+
+/** A time at or after the latest sample in the tables: nearly always `nowMs`, found by one look-up per tier. */
+function latestOf(store: AggregateStore, nowMs: number): number {
+  let latestMs = nowMs;
+  for (const { widthMs } of store.tiers) {
+    for (let at = store.nextStart(widthMs, latestMs, Number.POSITIVE_INFINITY); at !== undefined; ) {
+      latestMs = at + widthMs;
+      at = store.nextStart(widthMs, latestMs, Number.POSITIVE_INFINITY);
+    }
+  }
+  return latestMs;
 }

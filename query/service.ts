@@ -86,7 +86,8 @@ export function queryHandlers(options: QueryOptions): Handlers<typeof QueryServi
       const widthMs =
         request.tier === undefined ? autoTier(range, request.pointsMax, tiers) : readTier(request.tier, tiers);
       await checkDevicesKnown(reader, selector.deviceIds);
-      const revision = await barrier(selector, false);
+      // The marks of the sessions too: states rest on them.
+      const revision = await barrier(selector, true);
       let first = true;
       const asked = { selector, widthMs, ...range, quantiles, groupBy, nowMs: clock.nowMs(), latenessMs };
       for await (const { series, windows, quantileValues } of reader.range(asked)) {
@@ -138,7 +139,7 @@ async function* subscribe(
   try {
     let revision: Revision | undefined;
     if (fromMs !== undefined) {
-      revision = await barrier(selector, false);
+      revision = await barrier(selector, true);
       const asked = {
         selector,
         widthMs,

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { WindowPart } from "../../lib/aggregate/held-windows.ts";
 import { keptFromMs, type Tier, tierName } from "../../lib/aggregate/tiers.ts";
+import { watermarkOf } from "../../lib/aggregate/watermark.ts";
 import { createWindowTable, type WindowTable } from "../../lib/aggregate/window-table.ts";
 import { latenessMsDefault, rollUpRowsMax, stepRowsMax, storeRetryMs } from "../../lib/base/limits.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
@@ -143,7 +144,7 @@ class Writes {
 class Life {
   ingest: IngestHarness;
   /** What was acked, or would have been before the server ended. */
-  readonly samples: Sample[] = [];
+  readonly samples: (Sample & { readonly watermarkMs: number })[] = [];
   readonly writes: Writes;
   readonly #store: Store;
   readonly #windowsMax: number | undefined;
@@ -216,6 +217,9 @@ class Life {
     const timeMs = this.ingest.nowMs - agoMs;
     const oldestMs = Math.min(...this.#store.tiers.map((tier) => keptFromMs(tier, this.ingest.nowMs)));
     const sequence = (this.#sequences[device] ?? 0) + 1;
+    const before = this.ingest.sessions.find(devices[device] ?? "")?.session;
+    if (before === undefined) throw new Error("the device is connected");
+    const watermarkMs = watermarkOf(before, this.ingest.nowMs, latenessMsDefault);
     const told = this.ingest.outcomes.length;
     this.#calls[device]?.batches(batch(sequence, values, { timeMs, stepMs, metric: metric + 1 }));
     this.ingest.flush();
@@ -231,7 +235,7 @@ class Life {
     if (found?.session.ackedSequence !== sequence) return;
     this.#sequences[device] = sequence;
     const series = found.seriesByName.get(metrics[metric] ?? "")?.id ?? 0;
-    const samples = values.map((value, i) => ({ series, timeMs: timeMs + i * stepMs, value }));
+    const samples = values.map((value, i) => ({ series, timeMs: timeMs + i * stepMs, value, watermarkMs }));
     this.samples.push(...samples.filter((sample) => sample.timeMs >= oldestMs));
   }
 
@@ -245,8 +249,21 @@ class Life {
       const wanted = plainWindows(samples, widthMs).filter(({ startMs }) => startMs >= fromMs);
       const { windows, pages } = readRange(this.#store, { widthMs, fromMs }, 5);
       expect(windows, tierName(tier)).toEqual(wanted);
-      for (const page of pages) expectDetails(page.windows, widthMs, samples, counters);
+      for (const page of pages) {
+        expectDetails(page.windows, widthMs, samples, counters);
+        this.#expectWatermarks(page.windows, widthMs);
+      }
       for (const window of wanted) expect(wholeOf(flusher, t, window), tierName(tier)).toEqual([window]);
+    }
+  }
+
+  /** A window has the highest watermark under which any of its samples came: also after a replay. */
+  #expectWatermarks({ length, series, starts, watermarksMs }: WindowTable, widthMs: number): void {
+    for (let i = 0; i < length; i += 1) {
+      const isIn = (sample: Sample) =>
+        sample.series === series[i] && sample.timeMs >= starts[i] && sample.timeMs < starts[i] + widthMs;
+      const under = this.samples.filter(isIn).map((sample) => sample.watermarkMs);
+      expect(watermarksMs[i]).toBe(Math.max(...under));
     }
   }
 

@@ -513,7 +513,7 @@ export declare type WindowFrame = Message<"telemetry.v1.WindowFrame"> & {
   increasesApproximate: boolean[];
 
   /**
-   * N states, as of about a second ago.
+   * N states, as of the revision and the server's clock.
    *
    * @generated from field: repeated telemetry.v1.WindowState states = 18;
    */
