@@ -11,10 +11,17 @@ export type WindowRow = Readonly<Record<string, Cell>>;
 
 /** @param quantiles those that were asked for */
 export function windowRow(window: Window, quantiles: readonly number[] = []): WindowRow {
+  const values = valuesOf(window, quantiles);
+  const labels = Object.entries(window.group);
+  if (labels.length === 0) return { device: window.deviceId, ...values };
+  // A label may be named as another column is.
+  const columns = labels.map(([name, value]) => [Object.hasOwn(values, name) ? `label.${name}` : name, value]);
+  return { ...Object.fromEntries(columns), ...values };
+}
+
+function valuesOf(window: Window, quantiles: readonly number[]): WindowRow {
   const isCounter = window.metricKind === "counter";
-  const isGroup = Object.keys(window.group).length > 0;
   return {
-    ...(isGroup ? window.group : { device: window.deviceId }),
     metric: window.metric,
     tier: tierName({ widthMs: window.tierMs }),
     windowStart: formatTime(window.startMs),
@@ -53,7 +60,8 @@ const tableRowsHeld = 500;
 export class RowFormatter {
   readonly #format: RowFormat;
   #held: WindowRow[] = [];
-  #headed = false;
+  /** The columns of the heading that stands above. */
+  #heading = "";
 
   constructor(format: RowFormat) {
     this.#format = format;
@@ -62,8 +70,10 @@ export class RowFormatter {
   *add(row: WindowRow): Generator<string> {
     if (this.#format === "ndjson") yield JSON.stringify(row);
     else if (this.#format === "csv") {
-      if (!this.#headed) yield Object.keys(row).map(csvCell).join(",");
-      this.#headed = true;
+      if (this.#heading === "") {
+        this.#heading = Object.keys(row).map(csvCell).join(",");
+        yield this.#heading;
+      }
       yield Object.values(row).map(csvCell).join(",");
     } else {
       this.#held.push(row);
@@ -81,8 +91,9 @@ export class RowFormatter {
     // A column in which nobody has a value would only take room.
     const columns = Object.keys(first).filter((name) => rows.some((row) => row[name] !== null));
     const lines = formatTable([columns, ...rows.map((row) => columns.map((name) => row[name] ?? ""))]);
-    yield* this.#headed ? lines.slice(1) : lines;
-    this.#headed = true;
+    const heading = columns.join();
+    yield* heading === this.#heading ? lines.slice(1) : lines;
+    this.#heading = heading;
   }
 }
 
