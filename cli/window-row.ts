@@ -11,10 +11,17 @@ export type WindowRow = Readonly<Record<string, Cell>>;
 
 /** @param quantiles those that were asked for */
 export function windowRow(window: Window, quantiles: readonly number[] = []): WindowRow {
+  const values = valuesOf(window, quantiles);
+  const labels = Object.entries(window.group);
+  if (labels.length === 0) return { device: window.deviceId, ...values };
+  // A label may be named as another column is.
+  const columns = labels.map(([name, value]) => [Object.hasOwn(values, name) ? `label.${name}` : name, value]);
+  return { ...Object.fromEntries(columns), ...values };
+}
+
+function valuesOf(window: Window, quantiles: readonly number[]): WindowRow {
   const isCounter = window.metricKind === "counter";
-  const isGroup = Object.keys(window.group).length > 0;
   return {
-    ...(isGroup ? window.group : { device: window.deviceId }),
     metric: window.metric,
     tier: tierName({ widthMs: window.tierMs }),
     windowStart: formatTime(window.startMs),

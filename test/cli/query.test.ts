@@ -15,6 +15,20 @@ const day = ["--from", "2026-01-15T00:00:00Z", "--to", "2026-01-16T00:00:00Z"];
 /** For what a test adds: the tests run side by side. */
 const otherDay = ["--from", "2026-02-15T00:00:00Z", "--to", "2026-02-16T00:00:00Z"];
 
+const groupDay = ["--from", "2026-03-15T00:00:00Z", "--to", "2026-03-16T00:00:00Z"];
+const rateDay = ["--from", "2026-04-15T00:00:00Z", "--to", "2026-04-16T00:00:00Z"];
+const rateStart = Date.UTC(2026, 3, 15);
+
+interface Counted {
+  readonly device: string;
+  readonly nothing: string;
+  readonly windowStart: string;
+  readonly first: number;
+  readonly last: number;
+  readonly increase: number;
+  readonly ratePerSecond: number;
+}
+
 const keys = [
   ...["device", "metric", "tier", "windowStart", "state", "count", "sum", "min", "max", "first", "last", "mean"],
   ...["stddev", "p50", "p90", "p95", "p99", "increase", "ratePerSecond", "approximate"],
@@ -22,10 +36,17 @@ const keys = [
 
 beforeAll(() => fill("sim-", readings));
 
-function fill(idPrefix: string, batches: number, startMs = start) {
-  const options = { devices, metrics, batches, idPrefix, start: startMs, interval: 10_000, seed: 1, connections: 1 };
+function fill(idPrefix: string, batches: number, startMs = start, size = { devices, metrics }) {
+  const options = { ...size, batches, idPrefix, start: startMs, interval: 10_000, seed: 1, connections: 1 };
   const { address } = server();
   return simulate({ ...options, address, mode: "stream", speed: Number.POSITIVE_INFINITY, integers: true }, never);
+}
+
+/** A fleet of 24 with counters, ten readings 10 s apart, and its labels. */
+async function labelled(idPrefix: string, startMs = Date.UTC(2026, 2, 15)) {
+  await fill(idPrefix, readings, startMs, { devices: 24, metrics: 7 });
+  const { devices: listed } = await server().query.listDevices({ pageSize: 1_000 });
+  return listed.filter(({ deviceId }) => deviceId.startsWith(idPrefix));
 }
 
 const query = (...args: string[]) => tidemark(["query", "--address", server().address, ...args]);
@@ -140,6 +161,61 @@ describe.concurrent("query", () => {
         }),
       );
       expect(counts).toEqual([samplesAcked, samplesAcked]);
+    }
+  });
+
+  it("merges the devices of a label's value with --group-by, of those that --where chooses", async () => {
+    const fleet = await labelled("group-");
+    const models = new Set(fleet.map(({ labels }) => labels["model"]));
+    expect(models.size).toBeGreaterThan(1);
+    const chosen = fleet.filter(({ labels }) => labels["model"] === "x200");
+    const sites = [...new Set(chosen.map(({ labels }) => labels["site"]))].sort();
+    expect(sites.length).toBeGreaterThan(1);
+    const args = [...groupDay, "--tier", "1m", "--group-by", "site", "--where", "model=x200", "--metric", "energy"];
+    const [ndjson, csv, table] = await Promise.all(
+      ["ndjson", "csv", "table"].map((format) => query(...args, "--format", format)),
+    );
+    expect([ndjson, csv, table].map(({ code, stderr }) => `${code}${stderr}`)).toEqual(["0", "0", "0"]);
+    const columns = ["site", ...keys.slice(1)];
+    const rows = jsonLines(ndjson.stdout);
+    for (const row of rows) expect(Object.keys(row)).toEqual(columns);
+    // Ten readings 10 s apart: two minutes, all of each device.
+    expect(rows.map(({ site, windowStart, count }) => `${site} ${windowStart} ${count}`).sort()).toEqual(
+      sites.flatMap((site) => {
+        const members = chosen.filter(({ labels }) => labels["site"] === site).length;
+        return [`${site} 2026-03-15T00:00:00Z ${6 * members}`, `${site} 2026-03-15T00:01:00Z ${4 * members}`];
+      }),
+    );
+    const [csvHead, ...csvRows] = csv.stdout.trimEnd().split("\n");
+    expect(csvHead).toBe(columns.join(","));
+    expect(csvRows.map((line) => line.split(","))).toEqual(
+      rows.map((row) => columns.map((key) => `${row[key] ?? ""}`)),
+    );
+    // Nothing is estimated: that column is left out.
+    expect(table.stdout.split("\n")[0]?.split(/ +/)).toEqual(columns.slice(0, -1));
+  });
+
+  it("shows of a counter, and of counters together, how much they grew and how fast", async () => {
+    const fleet = await labelled("rate-", rateStart);
+    const deviceFlags = fleet.flatMap(({ deviceId }) => ["--device", deviceId]);
+    const args = [...rateDay, ...deviceFlags, "--tier", "1m", "--metric", "energy", "--json"];
+    const [each, all] = await Promise.all([query(...args), query(...args, "--group-by", "nothing")]);
+    const rows = jsonLines<Counted>(each.stdout);
+    const startsOf = (of: readonly Counted[]) => [...new Set(of.map(({ windowStart }) => windowStart))];
+    const [firstMinute, secondMinute] = startsOf(rows);
+    for (const { device, windowStart, first, last, increase, ratePerSecond } of rows) {
+      const isFirst = windowStart === firstMinute;
+      const seconds = isFirst ? 50 : 40;
+      const before = rows.find((row) => row.device === device && row.windowStart === firstMinute);
+      // From the last reading of the minute before.
+      expect(increase).toBe(last - (isFirst ? first : (before?.last ?? 0)));
+      expect(ratePerSecond).toBeCloseTo(increase / seconds, 9);
+    }
+    expect(startsOf(jsonLines<Counted>(all.stdout))).toEqual([firstMinute, secondMinute]);
+    for (const { windowStart, increase, nothing } of jsonLines<Counted>(all.stdout)) {
+      expect(nothing).toBe("");
+      const of = rows.filter((row) => row.windowStart === windowStart);
+      expect(increase).toBe(of.reduce((sum, row) => sum + row.increase, 0));
     }
   });
 

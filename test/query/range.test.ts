@@ -1,7 +1,14 @@
 import { durationFromMs, durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
-import { frameWindowsMax, pointsMax, timeMsMin } from "../../lib/base/limits.ts";
+import {
+  frameWindowsMax,
+  groupLabelsMax,
+  labelsMax,
+  pointsMax,
+  quantilesMax,
+  timeMsMin,
+} from "../../lib/base/limits.ts";
 import { autoTier } from "../../query/request.ts";
 import { batch, dayMs, registration } from "../support/batches.ts";
 import { push, range, read } from "../support/query.ts";
@@ -164,6 +171,60 @@ describe("a range that cannot be answered", () => {
     invalid,
     `points_max is ${pointsMax + 1}, the limit is`,
   );
+  const labels = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`label${i}`, "x"]));
+  refused(
+    "it selects by too many labels",
+    { selector: { labels: labels(labelsMax + 1) } },
+    invalid,
+    `selector.labels has ${labelsMax + 1} entries, the limit is ${labelsMax}`,
+  );
+  refused("a quantile is above 1", { quantiles: [0.5, 1.5] }, invalid, "quantiles has 1.5", "numbers from 0 to 1");
+  refused("a quantile is below 0", { quantiles: [-0.01] }, invalid, "quantiles has -0.01", "numbers from 0 to 1");
+  refused("a quantile is not a number", { quantiles: [Number.NaN] }, invalid, "quantiles has NaN", "from 0 to 1");
+  refused(
+    "it asks for too many quantiles",
+    { quantiles: Array(quantilesMax + 1).fill(0.5) },
+    invalid,
+    `quantiles has ${quantilesMax + 1} entries, the limit is ${quantilesMax}`,
+  );
+  refused(
+    "it groups by a label twice",
+    { groupBy: ["site", "model", "site"] },
+    invalid,
+    'group_by has "site", empty or twice',
+    "name each label once",
+  );
+  refused("it groups by a label without a name", { groupBy: [""] }, invalid, 'group_by has "", empty or twice');
+  refused(
+    "it groups by too many labels",
+    { groupBy: Object.keys(labels(groupLabelsMax + 1)) },
+    invalid,
+    `group_by has ${groupLabelsMax + 1} entries, the limit is ${groupLabelsMax}`,
+  );
+
+  it("is not one with as many labels, quantiles and labels to group by as may be", async () => {
+    const id = newDevice();
+    const most = { ...labels(labelsMax - 1), ["constructor" as string]: "press" };
+    await push(server(), id, 1, [1, 2], { labels: most });
+    const { windows } = await read(server(), {
+      from: at(dayMs),
+      to: at(dayMs + 1),
+      tier: durationFromMs(windowMs),
+      selector: { deviceIds: [id], labels: most },
+      quantiles: Array(quantilesMax).fill(1),
+      groupBy: [...Object.keys(labels(groupLabelsMax - 1)), "constructor"],
+    });
+    const group = { ...labels(groupLabelsMax - 1), constructor: "press" };
+    expect(windows).toMatchObject([{ deviceId: "", group, count: 2, quantiles: Array(quantilesMax).fill(2) }]);
+  });
+
+  it("is not one that groups by a label that no device has, whatever its name", async () => {
+    const id = newDevice();
+    await push(server(), id, 1, [1, 2]);
+    const { windows } = await read(server(), { ...range([id]), groupBy: ["constructor"] });
+    expect(windows).toMatchObject([{ group: { constructor: "" }, count: 2 }]);
+  });
+
   refused(
     "a device id is empty",
     { selector: { deviceIds: ["a", ""] } },

@@ -1,6 +1,6 @@
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import { subscriptionIntervalMsMax, subscriptionIntervalMsMin } from "../../lib/base/limits.ts";
+import { quantilesMax, subscriptionIntervalMsMax, subscriptionIntervalMsMin } from "../../lib/base/limits.ts";
 import { dayMs } from "../support/batches.ts";
 import { push, Watcher } from "../support/query.ts";
 import { failureOf } from "../support/rpc.ts";
@@ -101,6 +101,22 @@ describe("a subscription", () => {
     for (const each of [watcher, all]) await each.stop();
   });
 
+  it("shows the quantiles that it asks for, in their order, in its snapshot and in each change", async () => {
+    const id = newDevice();
+    await push(server(), id, 1, [10, 20, 30]);
+    const request = { ...of(id), snapshotFrom: timestampFromMs(dayMs), quantiles: [1, 0, 0.5] };
+    const watcher = await Watcher.start(server(), request);
+    const sees = async (count: number, ...wants: number[]) => {
+      const { quantiles } = await watcher.sees(id, count);
+      expect(quantiles).toHaveLength(wants.length);
+      for (const [i, want] of wants.entries()) expect(Math.abs(quantiles[i] / want - 1)).toBeLessThanOrEqual(0.01);
+    };
+    await sees(3, 30, 10, 20);
+    await push(server(), id, 2, [1, 2], { timeMs: dayMs + 100 });
+    await sees(5, 30, 1, 10);
+    await watcher.stop();
+  });
+
   it("leaves nothing out between its snapshot and its changes", async () => {
     const id = newDevice();
     let sent = 0;
@@ -166,6 +182,13 @@ describe("a subscription that cannot be served", () => {
   refused("its interval is negative", { intervalMin: durationFromMs(-1) }, "interval_min is -1 ms", limits);
   refused("its tier does not exist", { tier: durationFromMs(1_000) }, "tier is 1s", "10s, 1m, 1h, 1d");
   refused("a metric name is empty", { selector: { metricNames: [""] } }, "selector.metric_names has an empty entry");
+  refused("a quantile is above 1", { quantiles: [1.5] }, "quantiles has 1.5", "numbers from 0 to 1");
+  refused("a quantile is not a number", { quantiles: [Number.NaN] }, "quantiles has NaN");
+  refused(
+    "it asks for too many quantiles",
+    { quantiles: Array(quantilesMax + 1).fill(0.5) },
+    `quantiles has ${quantilesMax + 1} entries, the limit is ${quantilesMax}`,
+  );
   refused("its snapshot starts after year 9999", { snapshotFrom: { seconds: 253_402_300_800n } }, "snapshot_from is");
 
   it("is ended by its deadline", async () => {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
-import { TidemarkServer } from "../../cli/server.ts";
+import { type ServerOptions, TidemarkServer } from "../../cli/server.ts";
 import { defaultQuotas, type IngestQuotas } from "../../ingest/quotas.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { silentLog } from "../../lib/base/log.ts";
@@ -10,19 +10,24 @@ import { Channel, type Client } from "../../lib/rpc/client.ts";
 import { IngestService } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 
+/** What a test's server has of its own. */
+export type ServerTimes = Pick<ServerOptions, "latenessMs"> & Partial<Pick<ServerOptions, "tiers">>;
+
 /** A whole server on a free port and a data directory of its own, with a channel to it. */
 export class TestServer {
   readonly dataDir: string;
+  readonly #times: ServerTimes;
   #running: { server: TidemarkServer; channel: Channel } | undefined;
 
-  static async start(quotas: Partial<IngestQuotas> = {}): Promise<TestServer> {
-    const server = new TestServer(await mkdtemp(join(tmpdir(), "tidemark-test-")));
+  static async start(quotas: Partial<IngestQuotas> = {}, times: ServerTimes = {}): Promise<TestServer> {
+    const server = new TestServer(await mkdtemp(join(tmpdir(), "tidemark-test-")), times);
     await server.restart(quotas);
     return server;
   }
 
-  private constructor(dataDir: string) {
+  private constructor(dataDir: string, times: ServerTimes) {
     this.dataDir = dataDir;
+    this.#times = times;
   }
 
   /** Starts again on the same directory; clients and address are new. */
@@ -34,6 +39,7 @@ export class TestServer {
       tiers: defaultTiers,
       log: silentLog,
       quotas: { ...defaultQuotas, ...quotas },
+      ...this.#times,
     });
     this.#running = { server, channel: new Channel(server.address) };
   }
@@ -78,8 +84,8 @@ export class TestServer {
 }
 
 /** A server for one test. */
-export async function startServer(quotas: Partial<IngestQuotas> = {}): Promise<TestServer> {
-  const server = await TestServer.start(quotas);
+export async function startServer(quotas: Partial<IngestQuotas> = {}, times: ServerTimes = {}): Promise<TestServer> {
+  const server = await TestServer.start(quotas, times);
   onTestFinished(() => server.remove());
   return server;
 }
