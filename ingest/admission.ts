@@ -92,7 +92,11 @@ export class Admission {
     this.#overRate = new Map();
     this.#counted = noCounters();
     const keptFrom = Math.min(...this.#store.tiers.map((tier) => keptFromMs(tier, nowMs)));
-    const bounds = { nowMs, ...timeBounds(keptFrom, nowMs, this.#sessions.quotas.timeAheadMsMax) };
+    const bounds = {
+      nowMs,
+      latenessMs: this.#latenessMs,
+      ...timeBounds(keptFrom, nowMs, this.#sessions.quotas.timeAheadMsMax),
+    };
     this.#intake.setBounds(bounds);
     for (const slab of slabs) {
       readSlab(slab, (id, event, start, end) => this.#onEvent(id, event, slab.bytes, start, end));
@@ -334,7 +338,7 @@ export class Admission {
       samplesLost: session.samplesLost + record.samplesLost,
       batchesLost: session.batchesLost + record.batchesLost,
       lastSeenAtMs: this.#nowMs,
-      latestEventMs: latestEventAfter(session, latestMs, this.#nowMs),
+      latestEventMs: latestEventAfter(session, latestMs, this.#nowMs, this.#latenessMs),
     });
     if (record.counted > 0) this.#devices.add(target.state);
     call.ack(target);

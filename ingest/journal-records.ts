@@ -7,7 +7,7 @@ import type { TimeBounds } from "./sample-check.ts";
  * they came. With the verdict lie the bounds that it rested on, so that a replay never judges again by another clock or
  * configuration.
  *
- *     group:  version u32, count u32, nowMs f64, keptFromMs f64, latestMs f64, checksum u32, records
+ *     group:  version u32, count u32, nowMs f64, keptFromMs f64, latestMs f64, latenessMs f64, checksum u32, records
  *     record: session u32, length u32, sequence f64, counted f64, refused f64, samplesLost f64, batchesLost f64,
  *             watermarkMs f64, bytes
  *
@@ -31,11 +31,13 @@ export interface JournalRecord {
 export interface GroupBounds extends TimeBounds {
   /** When the group was admitted. */
   readonly nowMs: number;
+  /** How late a sample might be before its window counted as final. */
+  readonly latenessMs: number;
 }
 
 const version = 2;
-const headerBytes = 36;
-const checksumAt = 32;
+const headerBytes = 44;
+const checksumAt = 40;
 const recordBytes = 56;
 
 /** Gathers the records of a group. */
@@ -50,13 +52,13 @@ export class JournalRecords {
   }
 
   /** The group's bytes, or undefined when there is no record; it is empty again. */
-  take({ nowMs, keptFromMs, latestMs }: GroupBounds): Uint8Array | undefined {
+  take({ nowMs, keptFromMs, latestMs, latenessMs }: GroupBounds): Uint8Array | undefined {
     const records = this.#records;
     if (records.length === 0) return undefined;
     const bytes = Buffer.allocUnsafe(this.#length);
     let at = bytes.writeUInt32LE(version, 0);
     at = bytes.writeUInt32LE(records.length, at);
-    for (const value of [nowMs, keptFromMs, latestMs]) at = bytes.writeDoubleLE(value, at);
+    for (const value of [nowMs, keptFromMs, latestMs, latenessMs]) at = bytes.writeDoubleLE(value, at);
     at = headerBytes;
     for (const record of records) {
       const { session, sequence, counted, refused, samplesLost, batchesLost, watermarkMs, bytes: batch } = record;
@@ -95,6 +97,7 @@ export function readJournalRecords(group: Uint8Array): { bounds: GroupBounds; re
     nowMs: bytes.readDoubleLE(8),
     keptFromMs: bytes.readDoubleLE(16),
     latestMs: bytes.readDoubleLE(24),
+    latenessMs: bytes.readDoubleLE(32),
   };
   function* records(): Generator<JournalRecord> {
     let at = headerBytes;

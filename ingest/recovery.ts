@@ -5,7 +5,7 @@ import { reach } from "../lib/base/faults.ts";
 import { heldWindowsMax, stepRowsMax, trimGroupsMax } from "../lib/base/limits.ts";
 import type { AggregateStore, Journal, JournalPosition, Session } from "../lib/store/store.ts";
 import { BatchIntake } from "./batch-intake.ts";
-import { type JournalRecord, readJournalRecords } from "./journal-records.ts";
+import { type GroupBounds, type JournalRecord, readJournalRecords } from "./journal-records.ts";
 import { tierBounds } from "./tier-bounds.ts";
 
 /**
@@ -34,7 +34,7 @@ export function recover(store: AggregateStore & Journal): number {
         intake.read(record.bytes, 0, record.bytes.length, session.handles);
         ({ latestMs } = intake.addTo(windows, record.watermarkMs));
       }
-      settle(session, record, latestMs, nowMs);
+      settle(session, record, latestMs, bounds);
     }
     windows.rollUp((t, _, startMs) => startMs < store.rolledMs[t]);
     const isBehind = (shard: number) => (positions.get(shard) ?? 0) < position;
@@ -49,15 +49,15 @@ export function recover(store: AggregateStore & Journal): number {
   return groups;
 }
 
-function settle(session: Session, record: JournalRecord, latestMs: number, nowMs: number): void {
+function settle(session: Session, record: JournalRecord, latestMs: number, { nowMs, latenessMs }: GroupBounds): void {
   if (record.sequence <= session.ackedSequence) return;
   session.ackedSequence = record.sequence;
   session.samplesCounted += record.counted;
   session.samplesRefused += record.refused;
   session.samplesLost += record.samplesLost;
   session.batchesLost += record.batchesLost;
+  session.latestEventMs = latestEventAfter(session, latestMs, nowMs, latenessMs);
   session.lastSeenAtMs = nowMs;
-  session.latestEventMs = latestEventAfter(session, latestMs, nowMs);
 }
 
 function commitAll(store: AggregateStore, held: HeldWindows, position: JournalPosition): void {

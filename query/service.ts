@@ -27,6 +27,7 @@ import type { Reader } from "./reader.ts";
 import { autoTier, readGroupBy, readQuantiles, readRange, readSelector, readTier, readTime } from "./request.ts";
 import { PendingChanges } from "./subscription.ts";
 import type { Subscriptions } from "./subscriptions.ts";
+import { UnsettledWindows } from "./unsettled-windows.ts";
 
 export interface QueryOptions {
   readonly reader: Reader;
@@ -133,26 +134,20 @@ async function* subscribe(
     event: { case: "heartbeat", value: { revision: BigInt(revision), time: timestampFromMs(clock.nowMs()) } },
   });
 
+  const ask = () => ({ selector, widthMs, quantiles, groupBy: [], nowMs: clock.nowMs(), latenessMs });
+
   const pending = new PendingChanges({ selector, widthMs }, feed);
+  const unsettled = new UnsettledWindows();
   const unsubscribe = await feed.subscribe({ selector, widthMs }, (changes) => pending.add(changes));
   subscriptions.add(pending);
   try {
     let revision: Revision | undefined;
     if (fromMs !== undefined) {
       revision = await barrier(selector, true);
-      const asked = {
-        selector,
-        widthMs,
-        fromMs,
-        toMs: timeMsMax,
-        quantiles,
-        groupBy: [],
-        nowMs: clock.nowMs(),
-        latenessMs,
-      };
-      for await (const page of reader.range(asked)) {
+      for await (const page of reader.range({ ...ask(), fromMs, toMs: timeMsMax })) {
         pending.tell(page.series);
         pending.drop(page.windows);
+        unsettled.addProvisional(page.windows);
         if (page.windows.length === 0) continue;
         const frame = encodeFrame(widthMs, revision, page.series, page.windows, page.quantileValues);
         yield { event: { case: "snapshot", value: frame } };
@@ -161,23 +156,37 @@ async function* subscribe(
     yield heartbeat(revision ?? 0);
     let sentMs = clock.elapsedMs();
     let changesSentMs = Number.NEGATIVE_INFINITY;
+    let settleMs = sentMs + heartbeatIntervalMs;
     while (!signal.aborted) {
       if (pending.overflowing) throw tooSlow();
       const heartbeatInMs = sentMs + heartbeatIntervalMs - clock.elapsedMs();
       const changesInMs = changesSentMs + intervalMs - clock.elapsedMs();
       if (pending.length > 0 && changesInMs <= 0) {
         for (const { revision: shown, series, windows } of pending.take()) {
+          unsettled.remove(windows);
           const frame = encodeFrame(widthMs, shown, series, windows, quantilesOf(windows, quantiles));
           yield { event: { case: "changes", value: frame } };
         }
         revision = pending.length === 0 ? pending.revision : revision;
         changesSentMs = clock.elapsedMs();
         sentMs = changesSentMs;
+      } else if (unsettled.size > 0 && clock.elapsedMs() >= settleMs) {
+        for await (const page of reader.range({ ...ask(), ...unsettled.range })) {
+          const { windows, quantileValues } = unsettled.takeSettled(page);
+          if (windows.length === 0) continue;
+          yield { event: { case: "changes", value: encodeFrame(widthMs, revision ?? 0, [], windows, quantileValues) } };
+          sentMs = clock.elapsedMs();
+        }
+        settleMs = clock.elapsedMs() + heartbeatIntervalMs;
       } else if (heartbeatInMs <= 0) {
         yield heartbeat(pending.length === 0 ? Math.max(revision ?? 0, pending.revision) : (revision ?? 0));
         sentMs = clock.elapsedMs();
-      } else if (pending.length > 0) await waitFor(Math.min(changesInMs, heartbeatInMs), signal);
-      else await waitFor(heartbeatInMs, signal, (wake) => (pending.onChanged = wake));
+      } else {
+        const settleInMs = unsettled.size > 0 ? settleMs - clock.elapsedMs() : heartbeatInMs;
+        const inMs = Math.min(heartbeatInMs, settleInMs);
+        if (pending.length > 0) await waitFor(Math.min(changesInMs, inMs), signal);
+        else await waitFor(inMs, signal, (wake) => (pending.onChanged = wake));
+      }
     }
   } finally {
     unsubscribe();

@@ -100,7 +100,7 @@ function groupOf(from: number, to: number): Group {
     values[0] = 20 + prng.normal();
     windows.add({ ...run, series, values });
   }
-  const bounds = { nowMs: clock.now, keptFromMs: 0, latestMs: clock.now };
+  const bounds = { nowMs: clock.now, latenessMs: latenessMsDefault, keptFromMs: 0, latestMs: clock.now };
   const catalog = { devices: new Set<never>(), sessions: new Set<never>(), series: new Set<never>(), handles: [] };
   return { bounds, records: undefined, catalog, windows, devices: new Set(), calls: new Set() };
 }

@@ -4,29 +4,33 @@ import type { WindowTable } from "./window-table.ts";
 export interface DeviceProgress {
   /** Server's time of its latest batch; undefined: never. */
   readonly lastSeenAtMs: number | undefined;
-  /** The latest time of its samples, but never later than their receipt; undefined: it has had none. */
+  /**
+   * The latest time of its samples, but never later than their receipt, and no earlier than the end of its latest
+   * silence; undefined: it has had none.
+   */
   readonly latestEventMs: number | undefined;
 }
 
 /**
  * No sample before this time is expected of a device any more: its latest sample less the lateness that is allowed. While
- * the device has been silent for longer than that, the server's clock stands in for it.
+ * the device has been silent for longer than that, the server's clock stands in for it; and since what was final then
+ * stays final, a device that comes back goes on from there.
  * @returns milliseconds since 1970-01-01T00:00:00Z; -infinity for a device without samples
  */
-export function watermarkOf(
-  { lastSeenAtMs, latestEventMs }: DeviceProgress,
-  nowMs: number,
-  latenessMs: number,
-): number {
-  if (latestEventMs === undefined) return Number.NEGATIVE_INFINITY;
-  const silent = lastSeenAtMs !== undefined && nowMs - lastSeenAtMs > latenessMs;
-  return (silent ? Math.max(nowMs, latestEventMs) : latestEventMs) - latenessMs;
+export function watermarkOf(progress: DeviceProgress, nowMs: number, latenessMs: number): number {
+  return (reachedBy(progress, nowMs, latenessMs) ?? Number.NEGATIVE_INFINITY) - latenessMs;
 }
 
 /** The latest event of a device after samples up to `latestMs` (-infinity: none) came in at `nowMs`. */
-export function latestEventAfter({ latestEventMs }: DeviceProgress, latestMs: number, nowMs: number) {
-  if (latestMs === Number.NEGATIVE_INFINITY) return latestEventMs;
-  return Math.max(latestEventMs ?? Number.NEGATIVE_INFINITY, Math.min(latestMs, nowMs));
+export function latestEventAfter(progress: DeviceProgress, latestMs: number, nowMs: number, latenessMs: number) {
+  const reachedMs = reachedBy(progress, nowMs, latenessMs);
+  if (latestMs === Number.NEGATIVE_INFINITY) return reachedMs;
+  return Math.max(reachedMs ?? Number.NEGATIVE_INFINITY, Math.min(latestMs, nowMs));
+}
+
+function reachedBy({ lastSeenAtMs, latestEventMs }: DeviceProgress, nowMs: number, latenessMs: number) {
+  const silent = lastSeenAtMs !== undefined && nowMs - lastSeenAtMs > latenessMs;
+  return silent && latestEventMs !== undefined ? Math.max(nowMs, latestEventMs) : latestEventMs;
 }
 
 /** More samples are expected; none are; or some came all the same, after it had been final. */

@@ -135,7 +135,7 @@ class StateOracle {
       }
     }
     const before = this.#progress.get(device) ?? { lastSeenAtMs: undefined, latestEventMs: undefined };
-    const latestEventMs = latestEventAfter(before, Math.max(...timesMs), nowMs);
+    const latestEventMs = latestEventAfter(before, Math.max(...timesMs), nowMs, latenessMsDefault);
     this.#progress.set(device, { lastSeenAtMs: nowMs, latestEventMs });
   }
 

@@ -7,6 +7,7 @@ import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
 import type { Shard } from "../../lib/aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../lib/aggregate/tiers.ts";
 import { latestEventAfter } from "../../lib/aggregate/watermark.ts";
+import { latenessMsDefault } from "../../lib/base/limits.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
 import type { AggregateReader, AggregateStore, Journal, Session } from "../../lib/store/store.ts";
 import { encodeBatch } from "../../lib/wire/batch-encoder.ts";
@@ -141,7 +142,7 @@ function live(store: Store, steps: readonly Step[]): Expected {
 
 /** @returns the samples that count */
 function appendGroup(store: Store, expected: Expected, records: readonly PlainRecord[], nowMs: number): Sample[] {
-  const bounds = { nowMs, keptFromMs: nowMs - 350_000, latestMs: nowMs + 10_000 };
+  const bounds = { nowMs, latenessMs: latenessMsDefault, keptFromMs: nowMs - 350_000, latestMs: nowMs + 10_000 };
   const journal = new JournalRecords();
   const all: Sample[] = [];
   for (const { session: id, samples, lost, refused, more } of records) {
@@ -172,9 +173,9 @@ function appendGroup(store: Store, expected: Expected, records: readonly PlainRe
     mark.samplesRefused += record.refused;
     mark.samplesLost += record.samplesLost;
     mark.batchesLost += record.batchesLost;
-    mark.lastSeenAtMs = nowMs;
     const latestMs = Math.max(...taken.map(({ timeMs }) => nowMs + timeMs));
-    mark.latestEventMs = latestEventAfter(mark, latestMs, nowMs);
+    mark.latestEventMs = latestEventAfter(mark, latestMs, nowMs, latenessMsDefault);
+    mark.lastSeenAtMs = nowMs;
     all.push(...taken.map(({ metric, timeMs, value }) => ({ series: ids[metric][1], timeMs: nowMs + timeMs, value })));
   }
   store.append(journal.take(bounds), step({}));
@@ -283,7 +284,10 @@ function recoveryOf(name: string, numRuns: number, open: () => { store: Store; r
       const journal = new JournalRecords();
       const marks = { sequence: 1, counted: 0, refused: 0, samplesLost: 0, batchesLost: 1, watermarkMs: 0 };
       journal.add({ session: 8, ...marks, bytes: new Uint8Array() });
-      store.append(journal.take({ nowMs: startMs, keptFromMs: 0, latestMs: startMs }), step({}));
+      store.append(
+        journal.take({ nowMs: startMs, latenessMs: latenessMsDefault, keptFromMs: 0, latestMs: startMs }),
+        step({}),
+      );
       expect(() => recover(store)).toThrow("journal group 1 names session 8");
       expect(readTiers(reader).flat()).toEqual([]);
       expect([...store.read()]).toHaveLength(1);
