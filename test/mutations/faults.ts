@@ -254,7 +254,7 @@ export const faults: readonly Fault[] = [
     text: "        tier.table.revisions[at] = position;",
     replacement: "",
     tests: [rollUp],
-    only: "model in memory",
+    only: "model in memory > 10s,1m,5m,15m",
   },
   {
     name: "a shard says that it shows groups of windows that were not due",
@@ -262,7 +262,7 @@ export const faults: readonly Fault[] = [
     text: "        if (!isDue(tier, at)) since = Math.min(since, tier.sinces[at]);",
     replacement: "        if (!isDue(tier, at)) continue;",
     tests: [rollUp],
-    only: "model in memory",
+    only: "model in memory > 10s,1m,5m,15m",
   },
   {
     name: "a shard says that it shows groups of windows for which there was no room",
@@ -277,7 +277,7 @@ export const faults: readonly Fault[] = [
     text: "toMs: rolledMs[t] };",
     replacement: "toMs: t === 0 ? rolledMs[t] : Number.NEGATIVE_INFINITY };",
     tests: [rollUp],
-    only: "model in memory|comes late",
+    only: "comes late",
   },
   {
     name: "a late sample is not kept by a tier whose upper one does not show it yet",
@@ -285,7 +285,7 @@ export const faults: readonly Fault[] = [
     text: "fromMs: Math.min(keptFromMs(tier, nowMs), shownMs)",
     replacement: "fromMs: Math.min(keptFromMs(tier, nowMs), Number.POSITIVE_INFINITY + 0 * shownMs)",
     tests: [rollUp],
-    only: "model in memory|comes late",
+    only: "comes late",
   },
   {
     name: "recovery does not merge late samples into tiers that are rolled up",
@@ -293,7 +293,7 @@ export const faults: readonly Fault[] = [
     text: "    windows.rollUp((t, _, startMs) => startMs < store.rolledMs[t]);",
     replacement: "",
     tests: [rollUp],
-    only: "model in memory",
+    only: "model in memory > 10s,1m,5m,15m",
   },
   {
     name: "the mark moves when the first shard is merged",
@@ -309,7 +309,7 @@ export const faults: readonly Fault[] = [
     text: "    const unstored = this.#unstoredShard(active);",
     replacement: "    const unstored = this.#unstoredShard(active) === -1 ? 0 : undefined;",
     tests: [rollUp],
-    only: "model in memory",
+    only: "model in memory > 10s,1m,5m,15m",
   },
   {
     name: "the mark passes windows that are not stored",
@@ -317,7 +317,7 @@ export const faults: readonly Fault[] = [
     text: "        this.#firstHeld(t - 1, startMs),",
     replacement: "        Math.max(this.#firstHeld(t - 1, startMs), Number.POSITIVE_INFINITY),",
     tests: [rollUp],
-    only: "model in memory",
+    only: "model in memory > 10s,1m,5m,15m",
   },
   {
     name: "the mark passes a window when it is over, without the allowed lateness",
@@ -348,8 +348,8 @@ export const faults: readonly Fault[] = [
     file: "lib/store/sqlite/sqlite-store.ts",
     text: "Math.min(keptFromMs(tier, nowMs), this.rolledMs[t + 1] ?? Number.POSITIVE_INFINITY)",
     replacement: "keptFromMs(tier, nowMs)",
-    tests: [rollUp, sqliteStore],
-    only: "SQLite",
+    tests: [rollUp],
+    only: "SQLite > 10s,1m,1h",
   },
   {
     name: "a range goes by the marks as they were when it began",
