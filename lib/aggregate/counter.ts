@@ -8,7 +8,9 @@ import type { WindowTable } from "./window-table.ts";
  *
  * Spans that follow each other merge exactly. Those that overlap (late samples) do too while no sample shows a reset:
  * then the counter grew all the way, and the increase is last - first. Where a reset lies in an overlap, a summary
- * cannot tell which samples came before it: the larger of the two increases stands, marked approximate.
+ * cannot tell which samples came before it: the larger of the two increases stands, marked approximate. A reset whose fall
+ * lies between samples of both spans, and from which the counter had grown back within one of them, is not seen at all:
+ * the increase is too small then, and not marked.
  */
 
 /** `valuesBefore` of a window of several counters: `resetOffsets` is the whole increase then, exact beside any values. */

@@ -5,7 +5,10 @@ import { Channel } from "../../../lib/rpc/client.ts";
 import { FrameReader } from "../../../lib/wire/window-frame.ts";
 import { QueryService, type WindowFrame } from "../../../proto/gen/telemetry/v1/query_service_pb.js";
 
-/** What a server tells of a window, but for its state, which depends on when it is asked. */
+/**
+ * What a server tells of a window, but for its state, which depends on when it is asked, and its deviation, whose last
+ * digits depend on how its samples were grouped (`disorder-values.test.ts` holds it against the oracle).
+ */
 export interface Aggregate {
   readonly count: number;
   readonly sum: number;
@@ -15,8 +18,6 @@ export interface Aggregate {
   readonly firstOffsetMs: number;
   readonly last: number;
   readonly lastOffsetMs: number;
-  /** To nine digits: its last ones depend on the order of the samples. */
-  readonly deviation: number;
   readonly quantiles: readonly number[];
 }
 
@@ -44,10 +45,9 @@ function aggregatesIn(frame: WindowFrame, frames: FrameReader): [string, Aggrega
   return [...frames.read(frame)].map(({ deviceId, metric, tierMs, startMs, ...window }, i) => {
     const { count, sum, min, max, first, last, quantiles } = window;
     const offsets = { firstOffsetMs: frame.firstOffsetsMs[i], lastOffsetMs: frame.lastOffsetsMs[i] };
-    const deviation = Number(window.deviation.toPrecision(9));
     return [
       `${tierName({ widthMs: tierMs })} ${deviceId} ${metric} ${startMs}`,
-      { count, sum, min, max, first, last, ...offsets, deviation, quantiles },
+      { count, sum, min, max, first, last, ...offsets, quantiles },
     ];
   });
 }
