@@ -421,17 +421,8 @@ export const faults: readonly Fault[] = [
   {
     name: "sketches folded as they are met: the order of merging shows",
     file: "lib/aggregate/sketch-table.ts",
-    text: "    if (key < 0 && key > negativeMax) key = negativeMax;",
-    replacement: "    if (key < 0 && key > negativeMax) continue;",
-    tests: ["test/aggregate/sketch-table.test.ts"],
-    only: "merged|wider|map",
-  },
-  {
-    name: "blocks of sketches that are gone are never used again",
-    file: "lib/aggregate/sketch-table.ts",
-    text: "  table.free[size] = block;",
+    text: "  foldSmallest(to, at);",
     replacement: "",
     tests: ["test/aggregate/sketch-table.test.ts"],
-    only: "memory",
   },
 ];
