@@ -1,5 +1,5 @@
 import { type Tier, windowStart } from "../lib/aggregate/tiers.ts";
-import { setState, watermarkOf, windowStates } from "../lib/aggregate/watermark.ts";
+import { provisionalState, setState, watermarkOf } from "../lib/aggregate/watermark.ts";
 import { TierWindows } from "../lib/aggregate/window-set.ts";
 import {
   appendWindow,
@@ -13,8 +13,6 @@ import { type LiveFilter, matches } from "../lib/store/live-feed.ts";
 import type { Revision, SeriesRow, WindowChanges } from "../lib/store/store.ts";
 import type { Group } from "./admission.ts";
 import type { DeviceState } from "./sessions.ts";
-
-const provisionalState = windowStates.indexOf("provisional") + 1;
 
 /** Where the whole values of windows are: `Flusher`. */
 export interface WholeWindows {

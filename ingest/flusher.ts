@@ -262,7 +262,12 @@ export class Flusher implements WholeWindows {
   /** Stores what is due of a shard, at most so much as takes a few milliseconds. @returns whether more is due */
   #commitPart(held: HeldShard, isDue: IsDue): boolean {
     const due = this.#held.due(held, isDue, stepRowsMax);
-    if (due.parts.length === 0) return false;
+    if (due.parts.length === 0) {
+      // All was looked through: `since` may have been left behind by a commit that stopped at its limit.
+      held.since = due.since;
+      this.#openBarriers();
+      return false;
+    }
     reach("before-flush");
     this.#store.commit(held.shard, Math.min(this.#store.position, due.since - 1), due.parts);
     this.#rollUp.onStored(held.shard, due.parts);

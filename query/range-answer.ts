@@ -1,7 +1,7 @@
 import { mergeGroupCounter } from "../lib/aggregate/counter.ts";
 import { createSketchTable } from "../lib/aggregate/sketch-table.ts";
 import { windowStart } from "../lib/aggregate/tiers.ts";
-import { setState, watermarkOf, windowStates } from "../lib/aggregate/watermark.ts";
+import { provisionalState, setState, watermarkOf } from "../lib/aggregate/watermark.ts";
 import { TierWindows } from "../lib/aggregate/window-set.ts";
 import { copyWindow, createWindowTable, mergeWindow, type WindowTable } from "../lib/aggregate/window-table.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
@@ -177,8 +177,7 @@ function mergeIntoGroup(groups: TierWindows, group: number, from: WindowTable, i
 
 /** Provisional while any of its devices is, then corrected if any was. */
 function groupState(a: number, b: number): number {
-  const provisional = windowStates.indexOf("provisional") + 1;
-  return a === provisional || b === provisional ? provisional : Math.max(a, b);
+  return a === provisionalState || b === provisionalState ? provisionalState : Math.max(a, b);
 }
 
 function tooManyGroups(): TelemetryError {

@@ -1,8 +1,6 @@
-import { windowStates } from "../lib/aggregate/watermark.ts";
+import { provisionalState } from "../lib/aggregate/watermark.ts";
 import { copyWindow, createWindowTable, type WindowTable } from "../lib/aggregate/window-table.ts";
 import type { AnswerPage } from "./range-answer.ts";
-
-const provisional = windowStates.indexOf("provisional") + 1;
 
 /**
  * What a snapshot has shown as provisional. The feed tells when a window that it has told becomes final; of those that
@@ -30,7 +28,7 @@ export class UnsettledWindows {
   /** The snapshot shows these. */
   addProvisional({ length, series, starts, states }: WindowTable): void {
     for (let i = 0; i < length; i += 1) {
-      if (states[i] === provisional) this.#starts.set(keyOf(series[i], starts[i]), starts[i]);
+      if (states[i] === provisionalState) this.#starts.set(keyOf(series[i], starts[i]), starts[i]);
     }
   }
 
@@ -45,7 +43,7 @@ export class UnsettledWindows {
     const quantiles: number[] = [];
     const perWindow = quantileValues.length / Math.max(1, windows.length);
     for (let i = 0; i < windows.length; i += 1) {
-      if (windows.states[i] === provisional) continue;
+      if (windows.states[i] === provisionalState) continue;
       if (!this.#starts.delete(keyOf(windows.series[i], windows.starts[i]))) continue;
       copyWindow(windows, i, settled);
       quantiles.push(...quantileValues.subarray(i * perWindow, (i + 1) * perWindow));

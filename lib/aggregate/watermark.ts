@@ -37,6 +37,9 @@ function reachedBy({ lastSeenAtMs, latestEventMs }: DeviceProgress, nowMs: numbe
 export const windowStates = ["provisional", "final", "corrected"] as const;
 export type WindowState = (typeof windowStates)[number];
 
+/** As it stands in `WindowTable.states`. */
+export const provisionalState = windowStates.indexOf("provisional") + 1;
+
 /**
  * @param changedMs the highest watermark under which a sample of the window came
  * @param watermarkMs of its device, now

@@ -354,7 +354,7 @@ export const faults: readonly Fault[] = [
   {
     name: "a range goes by the marks as they were when it began",
     file: "lib/store/sqlite/sqlite-reader.ts",
-    text: `      this.rolledMs = this.#marks();
+    text: `      this.rolledMs = readMarks(this.#sql);
       const windows`,
     replacement: "      const windows",
     tests: [sqliteStore],

@@ -141,7 +141,6 @@ export function prepareStatements(db: Database) {
     writeSeries: db.prepare("INSERT OR REPLACE INTO series VALUES (@id, @device, @name, @kind, @unit, @description)"),
     writeHandle: db.prepare("INSERT INTO handles VALUES (?, ?, ?)"),
     counters: db.prepare("SELECT id FROM series WHERE kind = 'counter'").pluck(),
-    marks: db.prepare("SELECT tier_ms, rolled_ms FROM tiers ORDER BY tier_ms").raw(),
     advanceRollUp: db.prepare("UPDATE tiers SET rolled_ms = ? WHERE tier_ms = ?"),
     // A handle keeps its series: only one that was refused, and has none, may get one.
     deleteRefusedHandle: db.prepare("DELETE FROM handles WHERE session = ? AND handle = ? AND series = 0"),
@@ -168,6 +167,7 @@ export function prepareWindowReads(db: Database) {
         "SELECT start_ms FROM windows WHERE tier_ms = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms LIMIT 1",
       )
       .pluck(),
+    marks: db.prepare("SELECT rolled_ms FROM tiers ORDER BY tier_ms").pluck(),
     latestStart: db.prepare("SELECT max(start_ms) FROM windows WHERE tier_ms = ?").pluck(),
     windowsAt: db
       .prepare(
@@ -200,6 +200,7 @@ export function readWindows(
 }
 
 /** The marks of the tiers: infinity for the finest, and -infinity where nothing has been rolled up yet. */
-export function readMarks(rows: readonly (readonly [number, number | null])[]): number[] {
-  return rows.map(([, rolledMs], t) => (t === 0 ? Number.POSITIVE_INFINITY : (rolledMs ?? Number.NEGATIVE_INFINITY)));
+export function readMarks(sql: WindowReads): number[] {
+  const marks = sql.marks.all() as (number | null)[];
+  return marks.map((rolledMs, t) => (t === 0 ? Number.POSITIVE_INFINITY : (rolledMs ?? Number.NEGATIVE_INFINITY)));
 }

@@ -120,7 +120,7 @@ class SqliteRange implements RangeReader, StoredWindows {
   /** What was read last. */
   #startMs: number;
   #series = 0;
-  /** Windows that were merged and are not read yet, the last first. */
+  /** Windows that were merged, the next one to read, and the chunk to merge next. */
   #merged: { startMs: number; chunk: number; windows: WindowTable; next: number } | undefined;
   #done = false;
 
@@ -134,7 +134,7 @@ class SqliteRange implements RangeReader, StoredWindows {
     this.#db = db;
     this.#sql = sql;
     this.tiers = tiers;
-    this.rolledMs = this.#marks();
+    this.rolledMs = readMarks(this.#sql);
     this.#tier = tiers.findIndex(({ widthMs }) => widthMs === request.widthMs);
     // Not of the finest alone: it may keep nothing any more.
     const ends = tiers.slice(0, this.#tier).map(({ widthMs }) => {
@@ -162,7 +162,7 @@ class SqliteRange implements RangeReader, StoredWindows {
     if (this.#done) return undefined;
     // One transaction, so that the page shows whole commits.
     return this.#db.transaction(() => {
-      this.rolledMs = this.#marks();
+      this.rolledMs = readMarks(this.#sql);
       const windows = createWindowTable(windowsMax);
       if (this.#merged === undefined) {
         const storedToMs = Math.min(this.#toMs, this.rolledMs[this.#tier]);
@@ -258,10 +258,6 @@ class SqliteRange implements RangeReader, StoredWindows {
     }
   }
 
-  #marks(): number[] {
-    return readMarks(this.#sql.marks.all() as [number, number | null][]);
-  }
-
   /** The series to merge together: those to look up, or a shard. */
   #chunk(i: number): SeriesRange | undefined {
     if (this.#chunks !== undefined) return this.#chunks[i];
@@ -344,7 +340,6 @@ function prepareStatements(db: Database) {
          ORDER BY start_ms, series LIMIT ?`,
       )
       .raw(),
-    marks: db.prepare("SELECT tier_ms, rolled_ms FROM tiers ORDER BY tier_ms").raw(),
     lastSeries: db.prepare("SELECT coalesce(max(id), 0) FROM series").pluck(),
     ...prepareWindowReads(db),
   };

@@ -94,7 +94,7 @@ export class SqliteStore implements AggregateStore, Journal {
     this.#sql = prepareStatements(db);
     const meta = this.#sql.meta.get() as { incarnation: string; trimmed: number };
     this.incarnation = meta.incarnation;
-    this.rolledMs = readMarks(this.#sql.marks.all() as [number, number | null][]);
+    this.rolledMs = readMarks(this.#sql);
     this.#position = (this.#sql.lastPosition.get() as number | null) ?? meta.trimmed;
     this.#acked = new AckedPosition(dataDir, this.incarnation);
     this.#acked.write(this.#position);
