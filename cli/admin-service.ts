@@ -16,6 +16,7 @@ import {
   subscriberWindowsMax,
 } from "../lib/base/limits.ts";
 import type { Handlers } from "../lib/rpc/server.ts";
+import { everySeries } from "../lib/store/selector.ts";
 import type { AdminService, HopSchema, IngestQuotasSchema } from "../proto/gen/telemetry/v1/admin_service_pb.js";
 import type { Subscriptions } from "../query/subscriptions.ts";
 
@@ -85,7 +86,7 @@ export function adminHandlers(options: AdminOptions): Handlers<typeof AdminServi
 
     async *backUp() {
       // Everything acked so far, in the tables: the copy needs no replay to be read.
-      await writer.call("barrier", { deviceIds: undefined, metricNames: undefined }, true);
+      await writer.call("barrier", everySeries, true);
       const copy = join(dataDir, `backup-${randomUUID()}.tmp`);
       try {
         await writer.call("backUp", copy);

@@ -9,7 +9,8 @@ import {
   type WindowTable,
 } from "../lib/aggregate/window-table.ts";
 import type { Clock } from "../lib/base/clock.ts";
-import { type LiveFilter, matches } from "../lib/store/live-feed.ts";
+import type { LiveFilter } from "../lib/store/live-feed.ts";
+import { matches } from "../lib/store/selector.ts";
 import type { Revision, SeriesRow, WindowChanges } from "../lib/store/store.ts";
 import type { Group } from "./admission.ts";
 import type { DeviceState } from "./sessions.ts";

@@ -3,8 +3,8 @@ import { interval, last, Subject, takeUntil } from "rxjs";
 import { shardOf } from "../lib/aggregate/shard.ts";
 import { systemClock } from "../lib/base/clock.ts";
 import type { ThreadCall } from "../lib/base/thread-calls.ts";
+import { matchesMetric, type Selector } from "../lib/store/selector.ts";
 import type { SqliteStore } from "../lib/store/sqlite/sqlite-store.ts";
-import type { Selector } from "../lib/store/store.ts";
 import { Admission } from "./admission.ts";
 import { ChangeCollector } from "./change-collector.ts";
 import { Flusher } from "./flusher.ts";
@@ -131,10 +131,11 @@ export class WriterLoop {
     return found;
   }
 
-  #shardsOf({ deviceIds, metricNames }: Selector): Iterable<number> | "all" {
-    if (deviceIds === undefined) return "all";
+  #shardsOf(selector: Selector): Iterable<number> | "all" {
+    const { deviceIds, deviceIdPrefixes } = selector;
+    if (deviceIds === undefined || deviceIdPrefixes !== undefined) return "all";
     const series = deviceIds.flatMap((id) => [...(this.#sessions.find(id)?.seriesByName.values() ?? [])]);
-    const wanted = series.filter(({ name }) => metricNames?.includes(name) ?? true);
+    const wanted = series.filter(({ name }) => matchesMetric(selector, name));
     return new Set(wanted.map(({ id }) => shardOf(id)));
   }
 

@@ -1,6 +1,7 @@
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import type { ThreadCall } from "../lib/base/thread-calls.ts";
-import type { DeviceRow, Selector, SeriesPosition, SeriesRow } from "../lib/store/store.ts";
+import type { Selector } from "../lib/store/selector.ts";
+import type { DeviceRow, SeriesPosition, SeriesRow } from "../lib/store/store.ts";
 import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
 
 /** What a reader thread is started with. */

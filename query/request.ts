@@ -9,11 +9,12 @@ import {
   pointsMax,
   quantilesMax,
   selectorNamesMax,
+  selectorPrefixesMax,
   timeMsMax,
   timeMsMin,
 } from "../lib/base/limits.ts";
 import { formatTime } from "../lib/base/time.ts";
-import type { Selector } from "../lib/store/store.ts";
+import type { Selector } from "../lib/store/selector.ts";
 import type { SeriesSelector } from "../proto/gen/telemetry/v1/query_service_pb.js";
 
 /** Checks of the fields that requests share. All throw TelemetryError INVALID_ARGUMENT. */
@@ -21,15 +22,20 @@ import type { SeriesSelector } from "../proto/gen/telemetry/v1/query_service_pb.
 export function readSelector(selector: SeriesSelector | undefined): Selector {
   return {
     deviceIds: readNames("selector.device_ids", selector?.deviceIds),
+    deviceIdPrefixes: readPrefixes("selector.device_id_prefixes", selector?.deviceIdPrefixes),
     metricNames: readNames("selector.metric_names", selector?.metricNames),
-    labels: readLabels(selector?.labels ?? {}),
+    metricNamePrefixes: readPrefixes("selector.metric_name_prefixes", selector?.metricNamePrefixes),
+    labels: readLabels("selector.labels", selector?.labels ?? {}),
   };
 }
 
-function readLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> | undefined {
+export function readLabels(
+  field: string,
+  labels: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> | undefined {
   const names = Object.keys(labels);
   if (names.length > labelsMax) {
-    throw invalidField("selector.labels", `has ${names.length} entries, the limit is ${labelsMax}`, "ask for fewer");
+    throw invalidField(field, `has ${names.length} entries, the limit is ${labelsMax}`, "ask for fewer");
   }
   return names.length === 0 ? undefined : labels;
 }
@@ -54,13 +60,17 @@ export function readGroupBy(names: readonly string[]): readonly string[] {
   return names;
 }
 
-function readNames(field: string, names: readonly string[] = []): readonly string[] | undefined {
-  if (names.length > selectorNamesMax) {
-    throw invalidField(
-      field,
-      `has ${names.length} entries, the limit is ${selectorNamesMax}`,
-      "ask for fewer at a time",
-    );
+export function readPrefixes(field: string, prefixes: readonly string[] | undefined): readonly string[] | undefined {
+  return readNames(field, prefixes, selectorPrefixesMax);
+}
+
+function readNames(
+  field: string,
+  names: readonly string[] = [],
+  max = selectorNamesMax,
+): readonly string[] | undefined {
+  if (names.length > max) {
+    throw invalidField(field, `has ${names.length} entries, the limit is ${max}`, "ask for fewer at a time");
   }
   if (names.includes("")) throw invalidField(field, "has an empty entry", "leave it out to select all");
   return names.length === 0 ? undefined : names;

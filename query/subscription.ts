@@ -1,7 +1,8 @@
 import { TierWindows } from "../lib/aggregate/window-set.ts";
 import { copyWindow, createWindowTable, setWindow, type WindowTable } from "../lib/aggregate/window-table.ts";
 import { frameWindowsMax, subscriberWindowsMax } from "../lib/base/limits.ts";
-import { type LiveFeed, type LiveFilter, matches } from "../lib/store/live-feed.ts";
+import type { LiveFeed, LiveFilter } from "../lib/store/live-feed.ts";
+import { matches } from "../lib/store/selector.ts";
 import type { Revision, SeriesRow, WindowChanges } from "../lib/store/store.ts";
 
 /** Changes for one subscriber. */

@@ -102,6 +102,8 @@ export const pointsMax = 100_000;
 export const pointsDefault = 1_000;
 /** Device ids and metric names in one selector. */
 export const selectorNamesMax = 10_000;
+/** Prefixes of device ids, and of metric names: each name is held against all of them. */
+export const selectorPrefixesMax = 100;
 
 /** Of one request: each costs a column. */
 export const quantilesMax = 16;

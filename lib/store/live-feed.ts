@@ -1,4 +1,5 @@
-import type { Selector, SeriesRow, WindowChanges } from "./store.ts";
+import type { Selector } from "./selector.ts";
+import type { SeriesRow, WindowChanges } from "./store.ts";
 
 /** What a subscriber wants to see. */
 export interface LiveFilter {
@@ -57,13 +58,4 @@ export class LiveFeed {
   seriesOf(id: number): SeriesRow | undefined {
     return this.#series.get(id);
   }
-}
-
-/** Whether a series is one that a selector chooses. */
-export function matches(selector: Selector, series: Pick<SeriesRow, "deviceId" | "name" | "labels">): boolean {
-  return (
-    (selector.deviceIds === undefined || selector.deviceIds.includes(series.deviceId)) &&
-    (selector.metricNames === undefined || selector.metricNames.includes(series.name)) &&
-    Object.entries(selector.labels ?? {}).every(([name, value]) => series.labels[name] === value)
-  );
 }

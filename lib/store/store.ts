@@ -4,6 +4,7 @@ import type { Shard } from "../aggregate/shard.ts";
 import type { Tier } from "../aggregate/tiers.ts";
 import type { DeviceProgress } from "../aggregate/watermark.ts";
 import type { WindowTable } from "../aggregate/window-table.ts";
+import type { Selector } from "./selector.ts";
 
 /**
  * The seams of storage. Each interface has a contract test suite (`test/store/`) that runs on every
@@ -159,16 +160,6 @@ export interface AggregateStore extends StoredWindows {
   /** Copies the database as it is at one moment into a new file; commits go on meanwhile. */
   backUp(file: string): Promise<void>;
   close(): void;
-}
-
-/** Chooses series. */
-export interface Selector {
-  /** Undefined: all. */
-  readonly deviceIds: readonly string[] | undefined;
-  /** Undefined: all. */
-  readonly metricNames: readonly string[] | undefined;
-  /** Devices that have all of these; undefined: all. */
-  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A device with its newest session's sequence and spool, and the counters of all its sessions. */

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { LiveFeed, type LiveFilter, matches } from "../../lib/store/live-feed.ts";
-import type { Selector, WindowChanges } from "../../lib/store/store.ts";
+import { LiveFeed, type LiveFilter } from "../../lib/store/live-feed.ts";
+import type { Selector } from "../../lib/store/selector.ts";
+import { matches } from "../../lib/store/selector.ts";
+import type { WindowChanges } from "../../lib/store/store.ts";
 import { windowSet } from "../aggregate/plain-windows.ts";
 import { all, series } from "./steps.ts";
 

@@ -3,6 +3,7 @@ import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
 import { keptFromMs, type Tier } from "../../lib/aggregate/tiers.ts";
 import { WindowSet } from "../../lib/aggregate/window-set.ts";
 import { copyWindow } from "../../lib/aggregate/window-table.ts";
+import type { Selector } from "../../lib/store/selector.ts";
 import type {
   AggregateReader,
   AggregateStore,
@@ -11,7 +12,6 @@ import type {
   Journal,
   RangePage,
   RangeRequest,
-  Selector,
   Series,
   SeriesRow,
   Session,

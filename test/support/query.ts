@@ -77,7 +77,7 @@ export class Watcher {
     if (done === true) return undefined;
     const { event } = value;
     if (event.case === "heartbeat") this.heartbeats += 1;
-    else if (event.case !== undefined) {
+    else if (event.case === "snapshot" || event.case === "changes") {
       for (const window of this.#frames.read(event.value)) {
         this.windows.set(`${window.deviceId} ${window.metric} ${window.startMs}`, window);
         this.told += 1;

@@ -5,7 +5,8 @@ import { keptFromMs, type Tier, windowStart } from "../../aggregate/tiers.ts";
 import type { DeviceProgress } from "../../aggregate/watermark.ts";
 import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, setWindow, type WindowTable } from "../../aggregate/window-table.ts";
-import { matches } from "../live-feed.ts";
+import type { Selector } from "../selector.ts";
+import { matches } from "../selector.ts";
 import type {
   AggregateReader,
   AggregateStore,
@@ -19,7 +20,6 @@ import type {
   RangePage,
   RangeReader,
   RangeRequest,
-  Selector,
   Series,
   SeriesPosition,
   SeriesRow,

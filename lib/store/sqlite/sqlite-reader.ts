@@ -5,13 +5,13 @@ import { type Tier, windowStart } from "../../aggregate/tiers.ts";
 import type { DeviceProgress } from "../../aggregate/watermark.ts";
 import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, type WindowTable } from "../../aggregate/window-table.ts";
+import type { Selector } from "../selector.ts";
 import type {
   AggregateReader,
   DeviceRow,
   RangePage,
   RangeReader,
   RangeRequest,
-  Selector,
   SeriesPosition,
   SeriesRow,
   SessionMark,
@@ -59,8 +59,10 @@ class SqliteReader implements AggregateReader {
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[] {
     const rows = this.#sql.series.all({
       labels: JSON.stringify(selector.labels ?? {}),
-      deviceIds: selector.deviceIds === undefined ? null : JSON.stringify(selector.deviceIds),
-      names: selector.metricNames === undefined ? null : JSON.stringify(selector.metricNames),
+      deviceIds: namesOrNull(selector.deviceIds),
+      devicePrefixes: namesOrNull(selector.deviceIdPrefixes),
+      names: namesOrNull(selector.metricNames),
+      namePrefixes: namesOrNull(selector.metricNamePrefixes),
       afterDevice: after?.deviceId ?? "",
       afterName: after?.name ?? "",
       limit,
@@ -86,8 +88,7 @@ class SqliteReader implements AggregateReader {
   }
 
   #selection(selector: Selector): Map<number, SeriesRow> | "all" {
-    const { deviceIds, metricNames, labels } = selector;
-    if (deviceIds === undefined && metricNames === undefined && labels === undefined) return "all";
+    if (Object.values(selector).every((part) => part === undefined)) return "all";
     const rows = this.series(selector, undefined, Number.MAX_SAFE_INTEGER);
     return new Map(rows.map((row) => [row.id, row]));
   }
@@ -283,6 +284,10 @@ class SqliteRange implements RangeReader, StoredWindows {
   }
 }
 
+function namesOrNull(names: readonly string[] | undefined): string | null {
+  return names === undefined ? null : JSON.stringify(names);
+}
+
 interface SeriesColumns extends Omit<SeriesRow, "labels"> {
   readonly labels: string;
 }
@@ -315,8 +320,16 @@ function prepareStatements(db: Database) {
     ),
     series: db.prepare(
       `SELECT ${seriesColumns} FROM devices JOIN series ON series.device = devices.id
-       WHERE (@deviceIds IS NULL OR device_id IN (SELECT value FROM json_each(@deviceIds)))
-         AND (@names IS NULL OR name IN (SELECT value FROM json_each(@names)))
+       WHERE (
+           (@deviceIds IS NULL AND @devicePrefixes IS NULL)
+           OR device_id IN (SELECT value FROM json_each(@deviceIds))
+           OR EXISTS (SELECT 1 FROM json_each(@devicePrefixes) WHERE substr(device_id, 1, length(value)) = value)
+         )
+         AND (
+           (@names IS NULL AND @namePrefixes IS NULL)
+           OR name IN (SELECT value FROM json_each(@names))
+           OR EXISTS (SELECT 1 FROM json_each(@namePrefixes) WHERE substr(name, 1, length(value)) = value)
+         )
          AND NOT EXISTS (
            SELECT 1 FROM json_each(@labels) AS wanted
            WHERE wanted.value IS NOT (SELECT value FROM json_each(devices.labels) WHERE key = wanted.key)

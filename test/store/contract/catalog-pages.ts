@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import type { Selector, SeriesPosition } from "../../../lib/store/store.ts";
+import type { Selector } from "../../../lib/store/selector.ts";
+import type { SeriesPosition } from "../../../lib/store/store.ts";
 import { all, deviceStep, series, step, tiers } from "../steps.ts";
 import type { Open } from "../store-contract.ts";
 

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { keptFromMs, type Tier } from "../../../lib/aggregate/tiers.ts";
-import type { RangePage, Selector } from "../../../lib/store/store.ts";
+import type { Selector } from "../../../lib/store/selector.ts";
+import type { RangePage } from "../../../lib/store/store.ts";
 import { type PlainWindow, plainWindows, type Sample, tableWindows } from "../../aggregate/plain-windows.ts";
 import { RolledStore } from "../rolled-store.ts";
 import { all, deviceStep, readRange } from "../steps.ts";

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import type { AggregateReader, Selector } from "../../../lib/store/store.ts";
+import type { Selector } from "../../../lib/store/selector.ts";
+import type { AggregateReader } from "../../../lib/store/store.ts";
 import { plainWindows, type Sample } from "../../aggregate/plain-windows.ts";
 import { all, commitSamples, deviceStep, nowMs, readRange, tiers } from "../steps.ts";
 import type { Open } from "../store-contract.ts";

@@ -406,6 +406,13 @@ export enum RejectReason {
    * @generated from enum value: REJECT_REASON_SUPERSEDED = 5;
    */
   SUPERSEDED = 5,
+
+  /**
+   * The device was deleted, and nothing of it is taken until it is created again.
+   *
+   * @generated from enum value: REJECT_REASON_DEVICE_DELETED = 6;
+   */
+  DEVICE_DELETED = 6,
 }
 
 /**

@@ -5,6 +5,8 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { RefusedSamples } from "./admin_service_pb.js";
+import type { GapReason } from "./batch_pb.js";
 import type { MetricKind } from "./metric_pb.js";
 
 /**
@@ -19,14 +21,14 @@ export declare const file_telemetry_v1_query_service: GenFile;
  */
 export declare type SeriesSelector = Message<"telemetry.v1.SeriesSelector"> & {
   /**
-   * The devices, by id. Empty: all.
+   * The devices, by id. With device_id_prefixes: those of either. Both empty: all.
    *
    * @generated from field: repeated string device_ids = 1;
    */
   deviceIds: string[];
 
   /**
-   * The metrics, by name. Empty: all.
+   * The metrics, by name. With metric_name_prefixes: those of either. Both empty: all.
    *
    * @generated from field: repeated string metric_names = 2;
    */
@@ -38,6 +40,20 @@ export declare type SeriesSelector = Message<"telemetry.v1.SeriesSelector"> & {
    * @generated from field: map<string, string> labels = 3;
    */
   labels: { [key: string]: string };
+
+  /**
+   * The devices whose ids begin with one of these: at most 100, none empty.
+   *
+   * @generated from field: repeated string device_id_prefixes = 4;
+   */
+  deviceIdPrefixes: string[];
+
+  /**
+   * The metrics whose names begin with one of these: at most 100, none empty.
+   *
+   * @generated from field: repeated string metric_name_prefixes = 5;
+   */
+  metricNamePrefixes: string[];
 };
 
 /**
@@ -60,11 +76,25 @@ export declare type ListDevicesRequest = Message<"telemetry.v1.ListDevicesReques
   pageSize: number;
 
   /**
-   * The next_page_token of the page before. Empty: the first page.
+   * The next_page_token of the page before, with the same filter. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Only devices whose ids begin with one of these: at most 100, none empty. Empty: all.
+   *
+   * @generated from field: repeated string device_id_prefixes = 3;
+   */
+  deviceIdPrefixes: string[];
+
+  /**
+   * Only devices that have all of these labels, with these values. Empty: all.
+   *
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
 };
 
 /**
@@ -114,14 +144,14 @@ export declare type Device = Message<"telemetry.v1.Device"> & {
   deviceId: string;
 
   /**
-   * As given by its latest registration.
+   * As given by its latest registration, and over them those that were set in the registry.
    *
    * @generated from field: map<string, string> labels = 2;
    */
   labels: { [key: string]: string };
 
   /**
-   * When its first registration was stored.
+   * When its first registration was stored, or it was created in the registry.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 3;
    */
@@ -170,11 +200,32 @@ export declare type Device = Message<"telemetry.v1.Device"> & {
   batchesLost: bigint;
 
   /**
-   * Spool id of its current session.
+   * Spool id of its current session. Empty: it has not registered yet.
    *
    * @generated from field: bytes spool_id = 10;
    */
   spoolId: Uint8Array;
+
+  /**
+   * For people, as set in the registry; may be empty.
+   *
+   * @generated from field: string description = 11;
+   */
+  description: string;
+
+  /**
+   * Those of its labels that were set in the registry.
+   *
+   * @generated from field: map<string, string> set_labels = 12;
+   */
+  setLabels: { [key: string]: string };
+
+  /**
+   * Whether it is on a call right now.
+   *
+   * @generated from field: telemetry.v1.DeviceConnection connection = 13;
+   */
+  connection: DeviceConnection;
 };
 
 /**
@@ -182,6 +233,240 @@ export declare type Device = Message<"telemetry.v1.Device"> & {
  * Use `create(DeviceSchema)` to create a new message.
  */
 export declare const DeviceSchema: GenMessage<Device>;
+
+/**
+ * GetDeviceRequest names a device.
+ *
+ * @generated from message telemetry.v1.GetDeviceRequest
+ */
+export declare type GetDeviceRequest = Message<"telemetry.v1.GetDeviceRequest"> & {
+  /**
+   * 1 to 256 bytes.
+   *
+   * @generated from field: string device_id = 1;
+   */
+  deviceId: string;
+};
+
+/**
+ * Describes the message telemetry.v1.GetDeviceRequest.
+ * Use `create(GetDeviceRequestSchema)` to create a new message.
+ */
+export declare const GetDeviceRequestSchema: GenMessage<GetDeviceRequest>;
+
+/**
+ * GetDeviceResponse is one device in detail.
+ *
+ * @generated from message telemetry.v1.GetDeviceResponse
+ */
+export declare type GetDeviceResponse = Message<"telemetry.v1.GetDeviceResponse"> & {
+  /**
+   * The device.
+   *
+   * @generated from field: telemetry.v1.Device device = 1;
+   */
+  device?: Device | undefined;
+
+  /**
+   * The latest time of its samples, but never later than their receipt. Unset: it has had none.
+   *
+   * @generated from field: google.protobuf.Timestamp latest_event_at = 2;
+   */
+  latestEventAt?: Timestamp | undefined;
+
+  /**
+   * How far its samples are behind the server's clock. Unset: it has had none.
+   *
+   * @generated from field: google.protobuf.Duration lag = 3;
+   */
+  lag?: Duration | undefined;
+
+  /**
+   * Its recorded gaps, the latest first, at most 100.
+   *
+   * @generated from field: repeated telemetry.v1.RecordedGap gaps = 4;
+   */
+  gaps: RecordedGap[];
+
+  /**
+   * What was refused of it, by reason, over all sessions.
+   *
+   * @generated from field: repeated telemetry.v1.RefusedSamples refused = 5;
+   */
+  refused: RefusedSamples[];
+
+  /**
+   * Series that it has.
+   *
+   * @generated from field: uint32 series = 6;
+   */
+  series: number;
+
+  /**
+   * Sessions that it has had.
+   *
+   * @generated from field: uint32 sessions = 7;
+   */
+  sessions: number;
+};
+
+/**
+ * Describes the message telemetry.v1.GetDeviceResponse.
+ * Use `create(GetDeviceResponseSchema)` to create a new message.
+ */
+export declare const GetDeviceResponseSchema: GenMessage<GetDeviceResponse>;
+
+/**
+ * RecordedGap is a run of batches that a device lost before it could send them.
+ *
+ * @generated from message telemetry.v1.RecordedGap
+ */
+export declare type RecordedGap = Message<"telemetry.v1.RecordedGap"> & {
+  /**
+   * First lost sequence.
+   *
+   * @generated from field: uint64 first_sequence = 1;
+   */
+  firstSequence: bigint;
+
+  /**
+   * Last lost sequence.
+   *
+   * @generated from field: uint64 last_sequence = 2;
+   */
+  lastSequence: bigint;
+
+  /**
+   * Samples that they held, 0 if not known.
+   *
+   * @generated from field: uint64 samples = 3;
+   */
+  samples: bigint;
+
+  /**
+   * Why they are lost.
+   *
+   * @generated from field: telemetry.v1.GapReason reason = 4;
+   */
+  reason: GapReason;
+
+  /**
+   * When the server was told.
+   *
+   * @generated from field: google.protobuf.Timestamp recorded_at = 5;
+   */
+  recordedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message telemetry.v1.RecordedGap.
+ * Use `create(RecordedGapSchema)` to create a new message.
+ */
+export declare const RecordedGapSchema: GenMessage<RecordedGap>;
+
+/**
+ * WatchDevicesRequest chooses devices.
+ *
+ * @generated from message telemetry.v1.WatchDevicesRequest
+ */
+export declare type WatchDevicesRequest = Message<"telemetry.v1.WatchDevicesRequest"> & {
+  /**
+   * Only devices whose ids begin with one of these: at most 100, none empty. Empty: all.
+   *
+   * @generated from field: repeated string device_id_prefixes = 1;
+   */
+  deviceIdPrefixes: string[];
+
+  /**
+   * Only devices that have all of these labels, with these values, at the change. Empty: all.
+   *
+   * @generated from field: map<string, string> labels = 2;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Begins with the changes, without the devices that there are.
+   *
+   * @generated from field: bool changes_only = 3;
+   */
+  changesOnly: boolean;
+};
+
+/**
+ * Describes the message telemetry.v1.WatchDevicesRequest.
+ * Use `create(WatchDevicesRequestSchema)` to create a new message.
+ */
+export declare const WatchDevicesRequestSchema: GenMessage<WatchDevicesRequest>;
+
+/**
+ * WatchDevicesResponse is one message of a watch.
+ *
+ * @generated from message telemetry.v1.WatchDevicesResponse
+ */
+export declare type WatchDevicesResponse = Message<"telemetry.v1.WatchDevicesResponse"> & {
+  /**
+   * What the message carries. Always set.
+   *
+   * @generated from oneof telemetry.v1.WatchDevicesResponse.event
+   */
+  event: {
+    /**
+     * A device that there is, or a change.
+     *
+     * @generated from field: telemetry.v1.DeviceChange change = 1;
+     */
+    value: DeviceChange;
+    case: "change";
+  } | {
+    /**
+     * Nothing changed, but the watch lives. Sent every 5 s, and once after the devices that there are.
+     *
+     * @generated from field: telemetry.v1.Heartbeat heartbeat = 2;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message telemetry.v1.WatchDevicesResponse.
+ * Use `create(WatchDevicesResponseSchema)` to create a new message.
+ */
+export declare const WatchDevicesResponseSchema: GenMessage<WatchDevicesResponse>;
+
+/**
+ * DeviceChange is what happened to a device.
+ *
+ * @generated from message telemetry.v1.DeviceChange
+ */
+export declare type DeviceChange = Message<"telemetry.v1.DeviceChange"> & {
+  /**
+   * What happened.
+   *
+   * @generated from field: telemetry.v1.DeviceChangeKind kind = 1;
+   */
+  kind: DeviceChangeKind;
+
+  /**
+   * The device afterwards. Of a deleted one: its id.
+   *
+   * @generated from field: telemetry.v1.Device device = 2;
+   */
+  device?: Device | undefined;
+
+  /**
+   * When, by the server's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 3;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message telemetry.v1.DeviceChange.
+ * Use `create(DeviceChangeSchema)` to create a new message.
+ */
+export declare const DeviceChangeSchema: GenMessage<DeviceChange>;
 
 /**
  * ListMetricsRequest asks for a page.
@@ -355,6 +640,13 @@ export declare type QueryRangeRequest = Message<"telemetry.v1.QueryRangeRequest"
    * @generated from field: repeated string group_by = 7;
    */
   groupBy: string[];
+
+  /**
+   * Which columns of WindowFrame to fill, at most once each. Empty: all.
+   *
+   * @generated from field: repeated telemetry.v1.Aggregate aggregates = 8;
+   */
+  aggregates: Aggregate[];
 };
 
 /**
@@ -375,6 +667,13 @@ export declare type QueryRangeResponse = Message<"telemetry.v1.QueryRangeRespons
    * @generated from field: telemetry.v1.WindowFrame frame = 1;
    */
   frame?: WindowFrame | undefined;
+
+  /**
+   * What the answer is made of. In the first message only.
+   *
+   * @generated from field: telemetry.v1.AnswerInfo info = 2;
+   */
+  info?: AnswerInfo | undefined;
 };
 
 /**
@@ -382,6 +681,63 @@ export declare type QueryRangeResponse = Message<"telemetry.v1.QueryRangeRespons
  * Use `create(QueryRangeResponseSchema)` to create a new message.
  */
 export declare const QueryRangeResponseSchema: GenMessage<QueryRangeResponse>;
+
+/**
+ * AnswerInfo says what an answer is made of, and up to when it is complete.
+ *
+ * @generated from message telemetry.v1.AnswerInfo
+ */
+export declare type AnswerInfo = Message<"telemetry.v1.AnswerInfo"> & {
+  /**
+   * Width of the windows: the one asked for, or the one that was chosen.
+   *
+   * @generated from field: google.protobuf.Duration tier = 1;
+   */
+  tier?: Duration | undefined;
+
+  /**
+   * The commit that the answer shows: all samples of the groups up to it, and, when exact, none of later ones.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+
+  /**
+   * Whether the answer shows just that commit. Otherwise samples that came while it was read may be in it: it was
+   * read for longer than 10 s, or selects more open windows than are copied for one query.
+   *
+   * @generated from field: bool exact = 3;
+   */
+  exact: boolean;
+
+  /**
+   * Windows that start before this are stored as they are; later ones are merged from the tiers below. Unset:
+   * all are stored.
+   *
+   * @generated from field: google.protobuf.Timestamp stored_until = 4;
+   */
+  storedUntil?: Timestamp | undefined;
+
+  /**
+   * Windows that end at or before this are final for every selected device. Unset: there are none.
+   *
+   * @generated from field: google.protobuf.Timestamp complete_until = 5;
+   */
+  completeUntil?: Timestamp | undefined;
+
+  /**
+   * Windows that start before this are deleted by retention. Unset: none are.
+   *
+   * @generated from field: google.protobuf.Timestamp kept_from = 6;
+   */
+  keptFrom?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message telemetry.v1.AnswerInfo.
+ * Use `create(AnswerInfoSchema)` to create a new message.
+ */
+export declare const AnswerInfoSchema: GenMessage<AnswerInfo>;
 
 /**
  * WindowFrame holds N windows as columns: entry i of each list belongs to window i.
@@ -602,6 +958,22 @@ export declare type SubscribeRequest = Message<"telemetry.v1.SubscribeRequest"> 
    * @generated from field: repeated double quantiles = 5;
    */
   quantiles: number[];
+
+  /**
+   * Goes on where another subscription ended: a resume_token of it, with the same selector and tier. Then
+   * snapshot_from is not looked at, and what changed since comes as changes. INVALID_ARGUMENT when it is not one,
+   * or of another selection; FAILED_PRECONDITION when it is of another database (a backup was restored): begin anew.
+   *
+   * @generated from field: bytes resume_token = 6;
+   */
+  resumeToken: Uint8Array;
+
+  /**
+   * Which columns of WindowFrame to fill, at most once each. Empty: all.
+   *
+   * @generated from field: repeated telemetry.v1.Aggregate aggregates = 7;
+   */
+  aggregates: Aggregate[];
 };
 
 /**
@@ -646,7 +1018,23 @@ export declare type SubscribeResponse = Message<"telemetry.v1.SubscribeResponse"
      */
     value: Heartbeat;
     case: "heartbeat";
+  } | {
+    /**
+     * The last message: the server ends the subscription.
+     *
+     * @generated from field: telemetry.v1.SubscriptionEnd end = 5;
+     */
+    value: SubscriptionEnd;
+    case: "end";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Send it in the next SubscribeRequest to go on after this message, whoever restarts in between: no window is
+   * missed, and none comes older than it was seen.
+   *
+   * @generated from field: bytes resume_token = 4;
+   */
+  resumeToken: Uint8Array;
 };
 
 /**
@@ -654,6 +1042,33 @@ export declare type SubscribeResponse = Message<"telemetry.v1.SubscribeResponse"
  * Use `create(SubscribeResponseSchema)` to create a new message.
  */
 export declare const SubscribeResponseSchema: GenMessage<SubscribeResponse>;
+
+/**
+ * SubscriptionEnd says why the server ends a subscription. Subscribe again with the resume token.
+ *
+ * @generated from message telemetry.v1.SubscriptionEnd
+ */
+export declare type SubscriptionEnd = Message<"telemetry.v1.SubscriptionEnd"> & {
+  /**
+   * Why.
+   *
+   * @generated from field: telemetry.v1.SubscriptionEndReason reason = 1;
+   */
+  reason: SubscriptionEndReason;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string detail = 2;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message telemetry.v1.SubscriptionEnd.
+ * Use `create(SubscriptionEndSchema)` to create a new message.
+ */
+export declare const SubscriptionEndSchema: GenMessage<SubscriptionEnd>;
 
 /**
  * Heartbeat says how far the subscription has come.
@@ -681,6 +1096,307 @@ export declare type Heartbeat = Message<"telemetry.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export declare const HeartbeatSchema: GenMessage<Heartbeat>;
+
+/**
+ * ReadSamplesRequest chooses samples.
+ *
+ * @generated from message telemetry.v1.ReadSamplesRequest
+ */
+export declare type ReadSamplesRequest = Message<"telemetry.v1.ReadSamplesRequest"> & {
+  /**
+   * Which series. Unset: all. A device id that is not known is NOT_FOUND.
+   *
+   * @generated from field: telemetry.v1.SeriesSelector selector = 1;
+   */
+  selector?: SeriesSelector | undefined;
+
+  /**
+   * The earliest time of a sample. Required.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 2;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * Samples are before this time. Required, after from.
+   *
+   * @generated from field: google.protobuf.Timestamp to = 3;
+   */
+  to?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message telemetry.v1.ReadSamplesRequest.
+ * Use `create(ReadSamplesRequestSchema)` to create a new message.
+ */
+export declare const ReadSamplesRequestSchema: GenMessage<ReadSamplesRequest>;
+
+/**
+ * ReadSamplesResponse is a part of the answer. There is at least one, even when nothing was found.
+ *
+ * @generated from message telemetry.v1.ReadSamplesResponse
+ */
+export declare type ReadSamplesResponse = Message<"telemetry.v1.ReadSamplesResponse"> & {
+  /**
+   * Samples, at most 10,000.
+   *
+   * @generated from field: telemetry.v1.SampleFrame frame = 1;
+   */
+  frame?: SampleFrame | undefined;
+
+  /**
+   * From when on samples are kept, by their receipt: earlier ones are deleted. In the first message only.
+   * Unset: all since the database was made.
+   *
+   * @generated from field: google.protobuf.Timestamp kept_from = 2;
+   */
+  keptFrom?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message telemetry.v1.ReadSamplesResponse.
+ * Use `create(ReadSamplesResponseSchema)` to create a new message.
+ */
+export declare const ReadSamplesResponseSchema: GenMessage<ReadSamplesResponse>;
+
+/**
+ * SampleFrame holds N samples as columns: entry i of each list belongs to sample i. Samples that were refused are
+ * not there.
+ *
+ * @generated from message telemetry.v1.SampleFrame
+ */
+export declare type SampleFrame = Message<"telemetry.v1.SampleFrame"> & {
+  /**
+   * Series that this frame uses and no earlier frame of the call has named.
+   *
+   * @generated from field: repeated telemetry.v1.Series series = 1;
+   */
+  series: Series[];
+
+  /**
+   * N series handles.
+   *
+   * @generated from field: repeated uint32 series_handles = 2;
+   */
+  seriesHandles: number[];
+
+  /**
+   * N times, in milliseconds since 1970-01-01T00:00:00Z: whole numbers.
+   *
+   * @generated from field: repeated double times_unix_ms = 3;
+   */
+  timesUnixMs: number[];
+
+  /**
+   * N values.
+   *
+   * @generated from field: repeated double values = 4;
+   */
+  values: number[];
+};
+
+/**
+ * Describes the message telemetry.v1.SampleFrame.
+ * Use `create(SampleFrameSchema)` to create a new message.
+ */
+export declare const SampleFrameSchema: GenMessage<SampleFrame>;
+
+/**
+ * DeviceConnection says whether a device is on a call.
+ *
+ * @generated from enum telemetry.v1.DeviceConnection
+ */
+export enum DeviceConnection {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: DEVICE_CONNECTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is registered on a call, and sends.
+   *
+   * @generated from enum value: DEVICE_CONNECTION_CONNECTED = 1;
+   */
+  CONNECTED = 1,
+
+  /**
+   * It is registered on a call, and has sent nothing for as long as a sample may be late.
+   *
+   * @generated from enum value: DEVICE_CONNECTION_SILENT = 2;
+   */
+  SILENT = 2,
+
+  /**
+   * It is on no call.
+   *
+   * @generated from enum value: DEVICE_CONNECTION_DISCONNECTED = 3;
+   */
+  DISCONNECTED = 3,
+}
+
+/**
+ * Describes the enum telemetry.v1.DeviceConnection.
+ */
+export declare const DeviceConnectionSchema: GenEnum<DeviceConnection>;
+
+/**
+ * DeviceChangeKind says what happened to a device.
+ *
+ * @generated from enum telemetry.v1.DeviceChangeKind
+ */
+export enum DeviceChangeKind {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: DEVICE_CHANGE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Nothing: it was there when the watch began.
+   *
+   * @generated from enum value: DEVICE_CHANGE_KIND_LISTED = 1;
+   */
+  LISTED = 1,
+
+  /**
+   * It was created in the registry, ahead of its first data.
+   *
+   * @generated from enum value: DEVICE_CHANGE_KIND_CREATED = 2;
+   */
+  CREATED = 2,
+
+  /**
+   * It registered for the first time.
+   *
+   * @generated from enum value: DEVICE_CHANGE_KIND_APPEARED = 3;
+   */
+  APPEARED = 3,
+
+  /**
+   * Its labels or its description changed.
+   *
+   * @generated from enum value: DEVICE_CHANGE_KIND_UPDATED = 4;
+   */
+  UPDATED = 4,
+
+  /**
+   * It is on a call.
+   *
+   * @generated from enum value: DEVICE_CHANGE_KIND_CONNECTED = 5;
+   */
+  CONNECTED = 5,
+
+  /**
+   * It is on a call and has sent nothing for as long as a sample may be late.
+   *
+   * @generated from enum value: DEVICE_CHANGE_KIND_SILENT = 6;
+   */
+  SILENT = 6,
+
+  /**
+   * It is on no call any more.
+   *
+   * @generated from enum value: DEVICE_CHANGE_KIND_DISCONNECTED = 7;
+   */
+  DISCONNECTED = 7,
+
+  /**
+   * A newer spool has taken it over.
+   *
+   * @generated from enum value: DEVICE_CHANGE_KIND_SUPERSEDED = 8;
+   */
+  SUPERSEDED = 8,
+
+  /**
+   * It was deleted with its series.
+   *
+   * @generated from enum value: DEVICE_CHANGE_KIND_DELETED = 9;
+   */
+  DELETED = 9,
+}
+
+/**
+ * Describes the enum telemetry.v1.DeviceChangeKind.
+ */
+export declare const DeviceChangeKindSchema: GenEnum<DeviceChangeKind>;
+
+/**
+ * Aggregate names columns of a WindowFrame. Series, starts and states are always there.
+ *
+ * @generated from enum telemetry.v1.Aggregate
+ */
+export enum Aggregate {
+  /**
+   * Not said. Refused.
+   *
+   * @generated from enum value: AGGREGATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * counts
+   *
+   * @generated from enum value: AGGREGATE_COUNT = 1;
+   */
+  COUNT = 1,
+
+  /**
+   * sums
+   *
+   * @generated from enum value: AGGREGATE_SUM = 2;
+   */
+  SUM = 2,
+
+  /**
+   * mins
+   *
+   * @generated from enum value: AGGREGATE_MIN = 3;
+   */
+  MIN = 3,
+
+  /**
+   * maxs
+   *
+   * @generated from enum value: AGGREGATE_MAX = 4;
+   */
+  MAX = 4,
+
+  /**
+   * firsts and first_offsets_ms
+   *
+   * @generated from enum value: AGGREGATE_FIRST = 5;
+   */
+  FIRST = 5,
+
+  /**
+   * lasts and last_offsets_ms
+   *
+   * @generated from enum value: AGGREGATE_LAST = 6;
+   */
+  LAST = 6,
+
+  /**
+   * deviations
+   *
+   * @generated from enum value: AGGREGATE_DEVIATION = 7;
+   */
+  DEVIATION = 7,
+
+  /**
+   * increases, increase_durations_ms and increases_approximate
+   *
+   * @generated from enum value: AGGREGATE_INCREASE = 8;
+   */
+  INCREASE = 8,
+}
+
+/**
+ * Describes the enum telemetry.v1.Aggregate.
+ */
+export declare const AggregateSchema: GenEnum<Aggregate>;
 
 /**
  * WindowState says whether more samples are to be expected.
@@ -724,7 +1440,40 @@ export enum WindowState {
 export declare const WindowStateSchema: GenEnum<WindowState>;
 
 /**
- * QueryService reads the aggregates, once or live.
+ * SubscriptionEndReason says why the server ends a subscription.
+ *
+ * @generated from enum telemetry.v1.SubscriptionEndReason
+ */
+export enum SubscriptionEndReason {
+  /**
+   * Not said. Never sent.
+   *
+   * @generated from enum value: SUBSCRIPTION_END_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The client has not read for too long.
+   *
+   * @generated from enum value: SUBSCRIPTION_END_REASON_TOO_SLOW = 1;
+   */
+  TOO_SLOW = 1,
+
+  /**
+   * The server is shutting down: connect again.
+   *
+   * @generated from enum value: SUBSCRIPTION_END_REASON_DRAIN = 2;
+   */
+  DRAIN = 2,
+}
+
+/**
+ * Describes the enum telemetry.v1.SubscriptionEndReason.
+ */
+export declare const SubscriptionEndReasonSchema: GenEnum<SubscriptionEndReason>;
+
+/**
+ * QueryService reads devices, aggregates and samples, once or live.
  *
  * @generated from service telemetry.v1.QueryService
  */
@@ -738,6 +1487,27 @@ export declare const QueryService: GenService<{
     methodKind: "unary";
     input: typeof ListDevicesRequestSchema;
     output: typeof ListDevicesResponseSchema;
+  },
+  /**
+   * GetDevice tells all that is known of one device. NOT_FOUND for one that is unknown or deleted.
+   *
+   * @generated from rpc telemetry.v1.QueryService.GetDevice
+   */
+  getDevice: {
+    methodKind: "unary";
+    input: typeof GetDeviceRequestSchema;
+    output: typeof GetDeviceResponseSchema;
+  },
+  /**
+   * WatchDevices streams changes of the registry and of the devices' connections: first the devices that
+   * there are, then each change. A slow reader gets the latest change of each device, not every one.
+   *
+   * @generated from rpc telemetry.v1.QueryService.WatchDevices
+   */
+  watchDevices: {
+    methodKind: "server_streaming";
+    input: typeof WatchDevicesRequestSchema;
+    output: typeof WatchDevicesResponseSchema;
   },
   /**
    * ListMetrics lists the metrics of the devices, by device id and metric name.
@@ -770,6 +1540,17 @@ export declare const QueryService: GenService<{
     methodKind: "server_streaming";
     input: typeof SubscribeRequestSchema;
     output: typeof SubscribeResponseSchema;
+  },
+  /**
+   * ReadSamples streams samples as they were sent, for as long as the server keeps them (`--keep-raw`), in the
+   * order in which they were settled. It sees every sample that was acked before the call.
+   *
+   * @generated from rpc telemetry.v1.QueryService.ReadSamples
+   */
+  readSamples: {
+    methodKind: "server_streaming";
+    input: typeof ReadSamplesRequestSchema;
+    output: typeof ReadSamplesResponseSchema;
   },
 }>;
 

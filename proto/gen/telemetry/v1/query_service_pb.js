@@ -4,13 +4,15 @@
 
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_telemetry_v1_admin_service } from "./admin_service_pb.js";
+import { file_telemetry_v1_batch } from "./batch_pb.js";
 import { file_telemetry_v1_metric } from "./metric_pb.js";
 
 /**
  * Describes the file telemetry/v1/query_service.proto.
  */
 export const file_telemetry_v1_query_service = /*@__PURE__*/
-  fileDesc("CiB0ZWxlbWV0cnkvdjEvcXVlcnlfc2VydmljZS5wcm90bxIMdGVsZW1ldHJ5LnYxIqMBCg5TZXJpZXNTZWxlY3RvchISCgpkZXZpY2VfaWRzGAEgAygJEhQKDG1ldHJpY19uYW1lcxgCIAMoCRI4CgZsYWJlbHMYAyADKAsyKC50ZWxlbWV0cnkudjEuU2VyaWVzU2VsZWN0b3IuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI7ChJMaXN0RGV2aWNlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkiVQoTTGlzdERldmljZXNSZXNwb25zZRIlCgdkZXZpY2VzGAEgAygLMhQudGVsZW1ldHJ5LnYxLkRldmljZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki5gIKBkRldmljZRIRCglkZXZpY2VfaWQYASABKAkSMAoGbGFiZWxzGAIgAygLMiAudGVsZW1ldHJ5LnYxLkRldmljZS5MYWJlbHNFbnRyeRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3NlZW5fYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmFja2VkX3NlcXVlbmNlGAUgASgEEhcKD3NhbXBsZXNfY291bnRlZBgGIAEoBBIXCg9zYW1wbGVzX3JlZnVzZWQYByABKAQSFAoMc2FtcGxlc19sb3N0GAggASgEEhQKDGJhdGNoZXNfbG9zdBgJIAEoBBIQCghzcG9vbF9pZBgKIAEoDBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImsKEkxpc3RNZXRyaWNzUmVxdWVzdBIuCghzZWxlY3RvchgBIAEoCzIcLnRlbGVtZXRyeS52MS5TZXJpZXNTZWxlY3RvchIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJVChNMaXN0TWV0cmljc1Jlc3BvbnNlEiUKB21ldHJpY3MYASADKAsyFC50ZWxlbWV0cnkudjEuTWV0cmljEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLSAQoGTWV0cmljEhEKCWRldmljZV9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEiYKBGtpbmQYAyABKA4yGC50ZWxlbWV0cnkudjEuTWV0cmljS2luZBIMCgR1bml0GAQgASgJEhMKC2Rlc2NyaXB0aW9uGAUgASgJEi4KBWdyb3VwGAYgAygLMh8udGVsZW1ldHJ5LnYxLk1ldHJpYy5Hcm91cEVudHJ5GiwKCkdyb3VwRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASL3AQoRUXVlcnlSYW5nZVJlcXVlc3QSLgoIc2VsZWN0b3IYASABKAsyHC50ZWxlbWV0cnkudjEuU2VyaWVzU2VsZWN0b3ISKAoEZnJvbRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoCdG8YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKBHRpZXIYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKcG9pbnRzX21heBgFIAEoDRIRCglxdWFudGlsZXMYBiADKAESEAoIZ3JvdXBfYnkYByADKAkiPgoSUXVlcnlSYW5nZVJlc3BvbnNlEigKBWZyYW1lGAEgASgLMhkudGVsZW1ldHJ5LnYxLldpbmRvd0ZyYW1lItoDCgtXaW5kb3dGcmFtZRInCgR0aWVyGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCHJldmlzaW9uGAIgASgEEiQKBnNlcmllcxgDIAMoCzIULnRlbGVtZXRyeS52MS5TZXJpZXMSFgoOc2VyaWVzX2hhbmRsZXMYBCADKA0SHQoVd2luZG93X3N0YXJ0c191bml4X21zGAUgAygBEg4KBmNvdW50cxgGIAMoARIMCgRzdW1zGAcgAygBEgwKBG1pbnMYCCADKAESDAoEbWF4cxgJIAMoARIOCgZmaXJzdHMYCiADKAESGAoQZmlyc3Rfb2Zmc2V0c19tcxgLIAMoDRINCgVsYXN0cxgMIAMoARIXCg9sYXN0X29mZnNldHNfbXMYDSADKA0SEgoKZGV2aWF0aW9ucxgOIAMoARIRCglpbmNyZWFzZXMYDyADKAESHQoVaW5jcmVhc2VfZHVyYXRpb25zX21zGBAgAygBEh0KFWluY3JlYXNlc19hcHByb3hpbWF0ZRgRIAMoCBIpCgZzdGF0ZXMYEiADKA4yGS50ZWxlbWV0cnkudjEuV2luZG93U3RhdGUSFwoPcXVhbnRpbGVfdmFsdWVzGBMgAygBIj4KBlNlcmllcxIOCgZoYW5kbGUYASABKA0SJAoGbWV0cmljGAIgASgLMhQudGVsZW1ldHJ5LnYxLk1ldHJpYyLiAQoQU3Vic2NyaWJlUmVxdWVzdBIuCghzZWxlY3RvchgBIAEoCzIcLnRlbGVtZXRyeS52MS5TZXJpZXNTZWxlY3RvchInCgR0aWVyGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDXNuYXBzaG90X2Zyb20YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KDGludGVydmFsX21pbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIRCglxdWFudGlsZXMYBSADKAEipwEKEVN1YnNjcmliZVJlc3BvbnNlEi0KCHNuYXBzaG90GAEgASgLMhkudGVsZW1ldHJ5LnYxLldpbmRvd0ZyYW1lSAASLAoHY2hhbmdlcxgCIAEoCzIZLnRlbGVtZXRyeS52MS5XaW5kb3dGcmFtZUgAEiwKCWhlYXJ0YmVhdBgDIAEoCzIXLnRlbGVtZXRyeS52MS5IZWFydGJlYXRIAEIHCgVldmVudCJHCglIZWFydGJlYXQSEAoIcmV2aXNpb24YASABKAQSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqfQoLV2luZG93U3RhdGUSHAoYV0lORE9XX1NUQVRFX1VOU1BFQ0lGSUVEEAASHAoYV0lORE9XX1NUQVRFX1BST1ZJU0lPTkFMEAESFgoSV0lORE9XX1NUQVRFX0ZJTkFMEAISGgoWV0lORE9XX1NUQVRFX0NPUlJFQ1RFRBADMtkCCgxRdWVyeVNlcnZpY2USUgoLTGlzdERldmljZXMSIC50ZWxlbWV0cnkudjEuTGlzdERldmljZXNSZXF1ZXN0GiEudGVsZW1ldHJ5LnYxLkxpc3REZXZpY2VzUmVzcG9uc2USUgoLTGlzdE1ldHJpY3MSIC50ZWxlbWV0cnkudjEuTGlzdE1ldHJpY3NSZXF1ZXN0GiEudGVsZW1ldHJ5LnYxLkxpc3RNZXRyaWNzUmVzcG9uc2USUQoKUXVlcnlSYW5nZRIfLnRlbGVtZXRyeS52MS5RdWVyeVJhbmdlUmVxdWVzdBogLnRlbGVtZXRyeS52MS5RdWVyeVJhbmdlUmVzcG9uc2UwARJOCglTdWJzY3JpYmUSHi50ZWxlbWV0cnkudjEuU3Vic2NyaWJlUmVxdWVzdBofLnRlbGVtZXRyeS52MS5TdWJzY3JpYmVSZXNwb25zZTABQj5aPGdpdGh1Yi5jb20vdGlkZW1hcmsvdGlkZW1hcmsvZ2VuL2dvL3RlbGVtZXRyeS92MTt0ZWxlbWV0cnl2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_telemetry_v1_metric]);
+  fileDesc("CiB0ZWxlbWV0cnkvdjEvcXVlcnlfc2VydmljZS5wcm90bxIMdGVsZW1ldHJ5LnYxIt0BCg5TZXJpZXNTZWxlY3RvchISCgpkZXZpY2VfaWRzGAEgAygJEhQKDG1ldHJpY19uYW1lcxgCIAMoCRI4CgZsYWJlbHMYAyADKAsyKC50ZWxlbWV0cnkudjEuU2VyaWVzU2VsZWN0b3IuTGFiZWxzRW50cnkSGgoSZGV2aWNlX2lkX3ByZWZpeGVzGAQgAygJEhwKFG1ldHJpY19uYW1lX3ByZWZpeGVzGAUgAygJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEixAEKEkxpc3REZXZpY2VzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCRIaChJkZXZpY2VfaWRfcHJlZml4ZXMYAyADKAkSPAoGbGFiZWxzGAQgAygLMiwudGVsZW1ldHJ5LnYxLkxpc3REZXZpY2VzUmVxdWVzdC5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlUKE0xpc3REZXZpY2VzUmVzcG9uc2USJQoHZGV2aWNlcxgBIAMoCzIULnRlbGVtZXRyeS52MS5EZXZpY2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpoECgZEZXZpY2USEQoJZGV2aWNlX2lkGAEgASgJEjAKBmxhYmVscxgCIAMoCzIgLnRlbGVtZXRyeS52MS5EZXZpY2UuTGFiZWxzRW50cnkSLgoKY3JlYXRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGFzdF9zZWVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5hY2tlZF9zZXF1ZW5jZRgFIAEoBBIXCg9zYW1wbGVzX2NvdW50ZWQYBiABKAQSFwoPc2FtcGxlc19yZWZ1c2VkGAcgASgEEhQKDHNhbXBsZXNfbG9zdBgIIAEoBBIUCgxiYXRjaGVzX2xvc3QYCSABKAQSEAoIc3Bvb2xfaWQYCiABKAwSEwoLZGVzY3JpcHRpb24YCyABKAkSNwoKc2V0X2xhYmVscxgMIAMoCzIjLnRlbGVtZXRyeS52MS5EZXZpY2UuU2V0TGFiZWxzRW50cnkSMgoKY29ubmVjdGlvbhgNIAEoDjIeLnRlbGVtZXRyeS52MS5EZXZpY2VDb25uZWN0aW9uGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMAoOU2V0TGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIlChBHZXREZXZpY2VSZXF1ZXN0EhEKCWRldmljZV9pZBgBIAEoCSKQAgoRR2V0RGV2aWNlUmVzcG9uc2USJAoGZGV2aWNlGAEgASgLMhQudGVsZW1ldHJ5LnYxLkRldmljZRIzCg9sYXRlc3RfZXZlbnRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKA2xhZxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhInCgRnYXBzGAQgAygLMhkudGVsZW1ldHJ5LnYxLlJlY29yZGVkR2FwEi0KB3JlZnVzZWQYBSADKAsyHC50ZWxlbWV0cnkudjEuUmVmdXNlZFNhbXBsZXMSDgoGc2VyaWVzGAYgASgNEhAKCHNlc3Npb25zGAcgASgNIqcBCgtSZWNvcmRlZEdhcBIWCg5maXJzdF9zZXF1ZW5jZRgBIAEoBBIVCg1sYXN0X3NlcXVlbmNlGAIgASgEEg8KB3NhbXBsZXMYAyABKAQSJwoGcmVhc29uGAQgASgOMhcudGVsZW1ldHJ5LnYxLkdhcFJlYXNvbhIvCgtyZWNvcmRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAitQEKE1dhdGNoRGV2aWNlc1JlcXVlc3QSGgoSZGV2aWNlX2lkX3ByZWZpeGVzGAEgAygJEj0KBmxhYmVscxgCIAMoCzItLnRlbGVtZXRyeS52MS5XYXRjaERldmljZXNSZXF1ZXN0LkxhYmVsc0VudHJ5EhQKDGNoYW5nZXNfb25seRgDIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBInsKFFdhdGNoRGV2aWNlc1Jlc3BvbnNlEiwKBmNoYW5nZRgBIAEoCzIaLnRlbGVtZXRyeS52MS5EZXZpY2VDaGFuZ2VIABIsCgloZWFydGJlYXQYAiABKAsyFy50ZWxlbWV0cnkudjEuSGVhcnRiZWF0SABCBwoFZXZlbnQijAEKDERldmljZUNoYW5nZRIsCgRraW5kGAEgASgOMh4udGVsZW1ldHJ5LnYxLkRldmljZUNoYW5nZUtpbmQSJAoGZGV2aWNlGAIgASgLMhQudGVsZW1ldHJ5LnYxLkRldmljZRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJrChJMaXN0TWV0cmljc1JlcXVlc3QSLgoIc2VsZWN0b3IYASABKAsyHC50ZWxlbWV0cnkudjEuU2VyaWVzU2VsZWN0b3ISEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiVQoTTGlzdE1ldHJpY3NSZXNwb25zZRIlCgdtZXRyaWNzGAEgAygLMhQudGVsZW1ldHJ5LnYxLk1ldHJpYxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki0gEKBk1ldHJpYxIRCglkZXZpY2VfaWQYASABKAkSDAoEbmFtZRgCIAEoCRImCgRraW5kGAMgASgOMhgudGVsZW1ldHJ5LnYxLk1ldHJpY0tpbmQSDAoEdW5pdBgEIAEoCRITCgtkZXNjcmlwdGlvbhgFIAEoCRIuCgVncm91cBgGIAMoCzIfLnRlbGVtZXRyeS52MS5NZXRyaWMuR3JvdXBFbnRyeRosCgpHcm91cEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEipAIKEVF1ZXJ5UmFuZ2VSZXF1ZXN0Ei4KCHNlbGVjdG9yGAEgASgLMhwudGVsZW1ldHJ5LnYxLlNlcmllc1NlbGVjdG9yEigKBGZyb20YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKAnRvGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgR0aWVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCnBvaW50c19tYXgYBSABKA0SEQoJcXVhbnRpbGVzGAYgAygBEhAKCGdyb3VwX2J5GAcgAygJEisKCmFnZ3JlZ2F0ZXMYCCADKA4yFy50ZWxlbWV0cnkudjEuQWdncmVnYXRlImYKElF1ZXJ5UmFuZ2VSZXNwb25zZRIoCgVmcmFtZRgBIAEoCzIZLnRlbGVtZXRyeS52MS5XaW5kb3dGcmFtZRImCgRpbmZvGAIgASgLMhgudGVsZW1ldHJ5LnYxLkFuc3dlckluZm8i6wEKCkFuc3dlckluZm8SJwoEdGllchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIQCghyZXZpc2lvbhgCIAEoBBINCgVleGFjdBgDIAEoCBIwCgxzdG9yZWRfdW50aWwYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNvbXBsZXRlX3VudGlsGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglrZXB0X2Zyb20YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItoDCgtXaW5kb3dGcmFtZRInCgR0aWVyGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCHJldmlzaW9uGAIgASgEEiQKBnNlcmllcxgDIAMoCzIULnRlbGVtZXRyeS52MS5TZXJpZXMSFgoOc2VyaWVzX2hhbmRsZXMYBCADKA0SHQoVd2luZG93X3N0YXJ0c191bml4X21zGAUgAygBEg4KBmNvdW50cxgGIAMoARIMCgRzdW1zGAcgAygBEgwKBG1pbnMYCCADKAESDAoEbWF4cxgJIAMoARIOCgZmaXJzdHMYCiADKAESGAoQZmlyc3Rfb2Zmc2V0c19tcxgLIAMoDRINCgVsYXN0cxgMIAMoARIXCg9sYXN0X29mZnNldHNfbXMYDSADKA0SEgoKZGV2aWF0aW9ucxgOIAMoARIRCglpbmNyZWFzZXMYDyADKAESHQoVaW5jcmVhc2VfZHVyYXRpb25zX21zGBAgAygBEh0KFWluY3JlYXNlc19hcHByb3hpbWF0ZRgRIAMoCBIpCgZzdGF0ZXMYEiADKA4yGS50ZWxlbWV0cnkudjEuV2luZG93U3RhdGUSFwoPcXVhbnRpbGVfdmFsdWVzGBMgAygBIj4KBlNlcmllcxIOCgZoYW5kbGUYASABKA0SJAoGbWV0cmljGAIgASgLMhQudGVsZW1ldHJ5LnYxLk1ldHJpYyKlAgoQU3Vic2NyaWJlUmVxdWVzdBIuCghzZWxlY3RvchgBIAEoCzIcLnRlbGVtZXRyeS52MS5TZXJpZXNTZWxlY3RvchInCgR0aWVyGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDXNuYXBzaG90X2Zyb20YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KDGludGVydmFsX21pbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIRCglxdWFudGlsZXMYBSADKAESFAoMcmVzdW1lX3Rva2VuGAYgASgMEisKCmFnZ3JlZ2F0ZXMYByADKA4yFy50ZWxlbWV0cnkudjEuQWdncmVnYXRlIusBChFTdWJzY3JpYmVSZXNwb25zZRItCghzbmFwc2hvdBgBIAEoCzIZLnRlbGVtZXRyeS52MS5XaW5kb3dGcmFtZUgAEiwKB2NoYW5nZXMYAiABKAsyGS50ZWxlbWV0cnkudjEuV2luZG93RnJhbWVIABIsCgloZWFydGJlYXQYAyABKAsyFy50ZWxlbWV0cnkudjEuSGVhcnRiZWF0SAASLAoDZW5kGAUgASgLMh0udGVsZW1ldHJ5LnYxLlN1YnNjcmlwdGlvbkVuZEgAEhQKDHJlc3VtZV90b2tlbhgEIAEoDEIHCgVldmVudCJWCg9TdWJzY3JpcHRpb25FbmQSMwoGcmVhc29uGAEgASgOMiMudGVsZW1ldHJ5LnYxLlN1YnNjcmlwdGlvbkVuZFJlYXNvbhIOCgZkZXRhaWwYAiABKAkiRwoJSGVhcnRiZWF0EhAKCHJldmlzaW9uGAEgASgEEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpYBChJSZWFkU2FtcGxlc1JlcXVlc3QSLgoIc2VsZWN0b3IYASABKAsyHC50ZWxlbWV0cnkudjEuU2VyaWVzU2VsZWN0b3ISKAoEZnJvbRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoCdG8YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIm4KE1JlYWRTYW1wbGVzUmVzcG9uc2USKAoFZnJhbWUYASABKAsyGS50ZWxlbWV0cnkudjEuU2FtcGxlRnJhbWUSLQoJa2VwdF9mcm9tGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJyCgtTYW1wbGVGcmFtZRIkCgZzZXJpZXMYASADKAsyFC50ZWxlbWV0cnkudjEuU2VyaWVzEhYKDnNlcmllc19oYW5kbGVzGAIgAygNEhUKDXRpbWVzX3VuaXhfbXMYAyADKAESDgoGdmFsdWVzGAQgAygBKpgBChBEZXZpY2VDb25uZWN0aW9uEiEKHURFVklDRV9DT05ORUNUSU9OX1VOU1BFQ0lGSUVEEAASHwobREVWSUNFX0NPTk5FQ1RJT05fQ09OTkVDVEVEEAESHAoYREVWSUNFX0NPTk5FQ1RJT05fU0lMRU5UEAISIgoeREVWSUNFX0NPTk5FQ1RJT05fRElTQ09OTkVDVEVEEAMq3wIKEERldmljZUNoYW5nZUtpbmQSIgoeREVWSUNFX0NIQU5HRV9LSU5EX1VOU1BFQ0lGSUVEEAASHQoZREVWSUNFX0NIQU5HRV9LSU5EX0xJU1RFRBABEh4KGkRFVklDRV9DSEFOR0VfS0lORF9DUkVBVEVEEAISHwobREVWSUNFX0NIQU5HRV9LSU5EX0FQUEVBUkVEEAMSHgoaREVWSUNFX0NIQU5HRV9LSU5EX1VQREFURUQQBBIgChxERVZJQ0VfQ0hBTkdFX0tJTkRfQ09OTkVDVEVEEAUSHQoZREVWSUNFX0NIQU5HRV9LSU5EX1NJTEVOVBAGEiMKH0RFVklDRV9DSEFOR0VfS0lORF9ESVNDT05ORUNURUQQBxIhCh1ERVZJQ0VfQ0hBTkdFX0tJTkRfU1VQRVJTRURFRBAIEh4KGkRFVklDRV9DSEFOR0VfS0lORF9ERUxFVEVEEAkqzgEKCUFnZ3JlZ2F0ZRIZChVBR0dSRUdBVEVfVU5TUEVDSUZJRUQQABITCg9BR0dSRUdBVEVfQ09VTlQQARIRCg1BR0dSRUdBVEVfU1VNEAISEQoNQUdHUkVHQVRFX01JThADEhEKDUFHR1JFR0FURV9NQVgQBBITCg9BR0dSRUdBVEVfRklSU1QQBRISCg5BR0dSRUdBVEVfTEFTVBAGEhcKE0FHR1JFR0FURV9ERVZJQVRJT04QBxIWChJBR0dSRUdBVEVfSU5DUkVBU0UQCCp9CgtXaW5kb3dTdGF0ZRIcChhXSU5ET1dfU1RBVEVfVU5TUEVDSUZJRUQQABIcChhXSU5ET1dfU1RBVEVfUFJPVklTSU9OQUwQARIWChJXSU5ET1dfU1RBVEVfRklOQUwQAhIaChZXSU5ET1dfU1RBVEVfQ09SUkVDVEVEEAMqiQEKFVN1YnNjcmlwdGlvbkVuZFJlYXNvbhInCiNTVUJTQ1JJUFRJT05fRU5EX1JFQVNPTl9VTlNQRUNJRklFRBAAEiQKIFNVQlNDUklQVElPTl9FTkRfUkVBU09OX1RPT19TTE9XEAESIQodU1VCU0NSSVBUSU9OX0VORF9SRUFTT05fRFJBSU4QAjLWBAoMUXVlcnlTZXJ2aWNlElIKC0xpc3REZXZpY2VzEiAudGVsZW1ldHJ5LnYxLkxpc3REZXZpY2VzUmVxdWVzdBohLnRlbGVtZXRyeS52MS5MaXN0RGV2aWNlc1Jlc3BvbnNlEkwKCUdldERldmljZRIeLnRlbGVtZXRyeS52MS5HZXREZXZpY2VSZXF1ZXN0Gh8udGVsZW1ldHJ5LnYxLkdldERldmljZVJlc3BvbnNlElcKDFdhdGNoRGV2aWNlcxIhLnRlbGVtZXRyeS52MS5XYXRjaERldmljZXNSZXF1ZXN0GiIudGVsZW1ldHJ5LnYxLldhdGNoRGV2aWNlc1Jlc3BvbnNlMAESUgoLTGlzdE1ldHJpY3MSIC50ZWxlbWV0cnkudjEuTGlzdE1ldHJpY3NSZXF1ZXN0GiEudGVsZW1ldHJ5LnYxLkxpc3RNZXRyaWNzUmVzcG9uc2USUQoKUXVlcnlSYW5nZRIfLnRlbGVtZXRyeS52MS5RdWVyeVJhbmdlUmVxdWVzdBogLnRlbGVtZXRyeS52MS5RdWVyeVJhbmdlUmVzcG9uc2UwARJOCglTdWJzY3JpYmUSHi50ZWxlbWV0cnkudjEuU3Vic2NyaWJlUmVxdWVzdBofLnRlbGVtZXRyeS52MS5TdWJzY3JpYmVSZXNwb25zZTABElQKC1JlYWRTYW1wbGVzEiAudGVsZW1ldHJ5LnYxLlJlYWRTYW1wbGVzUmVxdWVzdBohLnRlbGVtZXRyeS52MS5SZWFkU2FtcGxlc1Jlc3BvbnNlMAFCPlo8Z2l0aHViLmNvbS90aWRlbWFyay90aWRlbWFyay9nZW4vZ28vdGVsZW1ldHJ5L3YxO3RlbGVtZXRyeXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_telemetry_v1_admin_service, file_telemetry_v1_batch, file_telemetry_v1_metric]);
 
 /**
  * Describes the message telemetry.v1.SeriesSelector.
@@ -41,80 +43,199 @@ export const DeviceSchema = /*@__PURE__*/
   messageDesc(file_telemetry_v1_query_service, 3);
 
 /**
+ * Describes the message telemetry.v1.GetDeviceRequest.
+ * Use `create(GetDeviceRequestSchema)` to create a new message.
+ */
+export const GetDeviceRequestSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_query_service, 4);
+
+/**
+ * Describes the message telemetry.v1.GetDeviceResponse.
+ * Use `create(GetDeviceResponseSchema)` to create a new message.
+ */
+export const GetDeviceResponseSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_query_service, 5);
+
+/**
+ * Describes the message telemetry.v1.RecordedGap.
+ * Use `create(RecordedGapSchema)` to create a new message.
+ */
+export const RecordedGapSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_query_service, 6);
+
+/**
+ * Describes the message telemetry.v1.WatchDevicesRequest.
+ * Use `create(WatchDevicesRequestSchema)` to create a new message.
+ */
+export const WatchDevicesRequestSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_query_service, 7);
+
+/**
+ * Describes the message telemetry.v1.WatchDevicesResponse.
+ * Use `create(WatchDevicesResponseSchema)` to create a new message.
+ */
+export const WatchDevicesResponseSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_query_service, 8);
+
+/**
+ * Describes the message telemetry.v1.DeviceChange.
+ * Use `create(DeviceChangeSchema)` to create a new message.
+ */
+export const DeviceChangeSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_query_service, 9);
+
+/**
  * Describes the message telemetry.v1.ListMetricsRequest.
  * Use `create(ListMetricsRequestSchema)` to create a new message.
  */
 export const ListMetricsRequestSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_query_service, 4);
+  messageDesc(file_telemetry_v1_query_service, 10);
 
 /**
  * Describes the message telemetry.v1.ListMetricsResponse.
  * Use `create(ListMetricsResponseSchema)` to create a new message.
  */
 export const ListMetricsResponseSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_query_service, 5);
+  messageDesc(file_telemetry_v1_query_service, 11);
 
 /**
  * Describes the message telemetry.v1.Metric.
  * Use `create(MetricSchema)` to create a new message.
  */
 export const MetricSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_query_service, 6);
+  messageDesc(file_telemetry_v1_query_service, 12);
 
 /**
  * Describes the message telemetry.v1.QueryRangeRequest.
  * Use `create(QueryRangeRequestSchema)` to create a new message.
  */
 export const QueryRangeRequestSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_query_service, 7);
+  messageDesc(file_telemetry_v1_query_service, 13);
 
 /**
  * Describes the message telemetry.v1.QueryRangeResponse.
  * Use `create(QueryRangeResponseSchema)` to create a new message.
  */
 export const QueryRangeResponseSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_query_service, 8);
+  messageDesc(file_telemetry_v1_query_service, 14);
+
+/**
+ * Describes the message telemetry.v1.AnswerInfo.
+ * Use `create(AnswerInfoSchema)` to create a new message.
+ */
+export const AnswerInfoSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_query_service, 15);
 
 /**
  * Describes the message telemetry.v1.WindowFrame.
  * Use `create(WindowFrameSchema)` to create a new message.
  */
 export const WindowFrameSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_query_service, 9);
+  messageDesc(file_telemetry_v1_query_service, 16);
 
 /**
  * Describes the message telemetry.v1.Series.
  * Use `create(SeriesSchema)` to create a new message.
  */
 export const SeriesSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_query_service, 10);
+  messageDesc(file_telemetry_v1_query_service, 17);
 
 /**
  * Describes the message telemetry.v1.SubscribeRequest.
  * Use `create(SubscribeRequestSchema)` to create a new message.
  */
 export const SubscribeRequestSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_query_service, 11);
+  messageDesc(file_telemetry_v1_query_service, 18);
 
 /**
  * Describes the message telemetry.v1.SubscribeResponse.
  * Use `create(SubscribeResponseSchema)` to create a new message.
  */
 export const SubscribeResponseSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_query_service, 12);
+  messageDesc(file_telemetry_v1_query_service, 19);
+
+/**
+ * Describes the message telemetry.v1.SubscriptionEnd.
+ * Use `create(SubscriptionEndSchema)` to create a new message.
+ */
+export const SubscriptionEndSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_query_service, 20);
 
 /**
  * Describes the message telemetry.v1.Heartbeat.
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema = /*@__PURE__*/
-  messageDesc(file_telemetry_v1_query_service, 13);
+  messageDesc(file_telemetry_v1_query_service, 21);
+
+/**
+ * Describes the message telemetry.v1.ReadSamplesRequest.
+ * Use `create(ReadSamplesRequestSchema)` to create a new message.
+ */
+export const ReadSamplesRequestSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_query_service, 22);
+
+/**
+ * Describes the message telemetry.v1.ReadSamplesResponse.
+ * Use `create(ReadSamplesResponseSchema)` to create a new message.
+ */
+export const ReadSamplesResponseSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_query_service, 23);
+
+/**
+ * Describes the message telemetry.v1.SampleFrame.
+ * Use `create(SampleFrameSchema)` to create a new message.
+ */
+export const SampleFrameSchema = /*@__PURE__*/
+  messageDesc(file_telemetry_v1_query_service, 24);
+
+/**
+ * Describes the enum telemetry.v1.DeviceConnection.
+ */
+export const DeviceConnectionSchema = /*@__PURE__*/
+  enumDesc(file_telemetry_v1_query_service, 0);
+
+/**
+ * DeviceConnection says whether a device is on a call.
+ *
+ * @generated from enum telemetry.v1.DeviceConnection
+ */
+export const DeviceConnection = /*@__PURE__*/
+  tsEnum(DeviceConnectionSchema);
+
+/**
+ * Describes the enum telemetry.v1.DeviceChangeKind.
+ */
+export const DeviceChangeKindSchema = /*@__PURE__*/
+  enumDesc(file_telemetry_v1_query_service, 1);
+
+/**
+ * DeviceChangeKind says what happened to a device.
+ *
+ * @generated from enum telemetry.v1.DeviceChangeKind
+ */
+export const DeviceChangeKind = /*@__PURE__*/
+  tsEnum(DeviceChangeKindSchema);
+
+/**
+ * Describes the enum telemetry.v1.Aggregate.
+ */
+export const AggregateSchema = /*@__PURE__*/
+  enumDesc(file_telemetry_v1_query_service, 2);
+
+/**
+ * Aggregate names columns of a WindowFrame. Series, starts and states are always there.
+ *
+ * @generated from enum telemetry.v1.Aggregate
+ */
+export const Aggregate = /*@__PURE__*/
+  tsEnum(AggregateSchema);
 
 /**
  * Describes the enum telemetry.v1.WindowState.
  */
 export const WindowStateSchema = /*@__PURE__*/
-  enumDesc(file_telemetry_v1_query_service, 0);
+  enumDesc(file_telemetry_v1_query_service, 3);
 
 /**
  * WindowState says whether more samples are to be expected.
@@ -125,7 +246,21 @@ export const WindowState = /*@__PURE__*/
   tsEnum(WindowStateSchema);
 
 /**
- * QueryService reads the aggregates, once or live.
+ * Describes the enum telemetry.v1.SubscriptionEndReason.
+ */
+export const SubscriptionEndReasonSchema = /*@__PURE__*/
+  enumDesc(file_telemetry_v1_query_service, 4);
+
+/**
+ * SubscriptionEndReason says why the server ends a subscription.
+ *
+ * @generated from enum telemetry.v1.SubscriptionEndReason
+ */
+export const SubscriptionEndReason = /*@__PURE__*/
+  tsEnum(SubscriptionEndReasonSchema);
+
+/**
+ * QueryService reads devices, aggregates and samples, once or live.
  *
  * @generated from service telemetry.v1.QueryService
  */
