@@ -26,6 +26,9 @@ export type Sent<D extends DescMethod["input"], E extends Encoding> = E extends 
   ? Uint8Array
   : MessageInitShape<D>;
 
+/** A response as its handler gives it: bytes are sent as they are, for who encodes once and sends to many. */
+export type Answered<D extends DescMethod["output"], E extends Encoding> = Sent<D, E> | Uint8Array;
+
 /** How one side of a method travels. The types are those of `Received` and `Sent`, checked there. */
 export interface Codec {
   serialize(message: unknown): Buffer;
@@ -40,7 +43,12 @@ export function codecOf(schema: DescMethod["input"], encoding: Encoding): Codec 
   if (encoding === "bytes")
     return { serialize: (bytes) => asBuffer(bytes as Uint8Array), deserialize: (bytes) => bytes };
   return {
-    serialize: (message) => asBuffer(toBinary(schema, create(schema, message as MessageInitShape<typeof schema>))),
+    serialize: (message) =>
+      asBuffer(
+        message instanceof Uint8Array
+          ? message
+          : toBinary(schema, create(schema, message as MessageInitShape<typeof schema>)),
+      ),
     // Unknown fields would be kept in memory, unread, for whoever sends many of them.
     deserialize: (bytes) => fromBinary(schema, bytes, { readUnknownFields: false }),
   };

@@ -15,7 +15,7 @@ import {
 import { errorMessage, TelemetryError } from "../base/errors.ts";
 import { messageBytesHardMax } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
-import { type Encoding, methodDefinition, methodsOf, type Received, type Sent } from "./binding.ts";
+import { type Answered, type Encoding, methodDefinition, methodsOf, type Received } from "./binding.ts";
 import { flushed, incoming } from "./flow.ts";
 import { toStatus } from "./status.ts";
 
@@ -36,12 +36,15 @@ export type Handlers<S extends DescService, E extends Encoding> = {
 };
 
 type Handler<M extends DescService["method"][string], E extends Encoding> = M["methodKind"] extends "unary"
-  ? (request: Received<M["input"], E>, context: CallContext) => Promise<Sent<M["output"], E>>
+  ? (request: Received<M["input"], E>, context: CallContext) => Promise<Answered<M["output"], E>>
   : M["methodKind"] extends "server_streaming"
-    ? (request: Received<M["input"], E>, context: CallContext) => AsyncIterable<Sent<M["output"], E>>
+    ? (request: Received<M["input"], E>, context: CallContext) => AsyncIterable<Answered<M["output"], E>>
     : M["methodKind"] extends "client_streaming"
-      ? (requests: AsyncIterable<Received<M["input"], E>>, context: CallContext) => Promise<Sent<M["output"], E>>
-      : (requests: AsyncIterable<Received<M["input"], E>>, context: CallContext) => AsyncIterable<Sent<M["output"], E>>;
+      ? (requests: AsyncIterable<Received<M["input"], E>>, context: CallContext) => Promise<Answered<M["output"], E>>
+      : (
+          requests: AsyncIterable<Received<M["input"], E>>,
+          context: CallContext,
+        ) => AsyncIterable<Answered<M["output"], E>>;
 
 /** A gRPC server for services over protobuf-es. */
 export class RpcServer {

@@ -72,7 +72,7 @@ export function quantilesOf({ length, sketches, mins, maxs }: WindowTable, quant
 }
 
 /** The standard deviation of the population. */
-function deviationOf(table: WindowTable, at: number): number {
+export function deviationOf(table: WindowTable, at: number): number {
   return Math.sqrt(table.m2s[at] / table.counts[at]);
 }
 
