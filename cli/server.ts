@@ -7,6 +7,7 @@ import { systemClock } from "../lib/base/clock.ts";
 import { latenessMsDefault } from "../lib/base/limits.ts";
 import type { Log } from "../lib/base/log.ts";
 import { RpcServer } from "../lib/rpc/server.ts";
+import { DeviceFeed } from "../lib/store/device-feed.ts";
 import { LiveFeed } from "../lib/store/live-feed.ts";
 import type { Durability } from "../lib/store/store.ts";
 import { AdminService } from "../proto/gen/telemetry/v1/admin_service_pb.js";
@@ -70,10 +71,12 @@ export class TidemarkServer {
     const reader = new Reader({ dataDir, tiers });
     const ending = new AbortController();
     const feed = new LiveFeed((filters) => writer.call("setFilters", filters));
+    const deviceFeed = new DeviceFeed((watched) => writer.call("watchDevices", watched));
     const inlet = new Inlet(writer, { hasRates: quotas.samplesPerSecondMax !== Number.POSITIVE_INFINITY });
     writer.listener = {
       onSettled: (settlements, slabBytes) => inlet.onSettled(settlements, slabBytes),
       onChanges: (changes) => feed.publish(changes),
+      onDevices: (events) => deviceFeed.publish(events),
     };
     const rpc = new RpcServer(log);
     const clock = systemClock;

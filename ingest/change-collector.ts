@@ -13,7 +13,7 @@ import type { LiveFilter } from "../lib/store/live-feed.ts";
 import { matches } from "../lib/store/selector.ts";
 import type { Revision, SeriesRow, WindowChanges } from "../lib/store/store.ts";
 import type { Group } from "./admission.ts";
-import type { DeviceState } from "./sessions.ts";
+import type { DeviceState } from "./device-states.ts";
 
 /** Where the whole values of windows are: `Flusher`. */
 export interface WholeWindows {
@@ -88,6 +88,21 @@ export class ChangeCollector {
         if (!this.#wantsTier(windows.widthMs)) byTier.delete(t);
         const { series } = windows.table;
         for (let i = windows.table.length - 1; i >= 0; i -= 1) if (!wanted.has(series[i])) windows.remove(i);
+      }
+    }
+  }
+
+  /** A device is deleted: nothing of it is handed on any more. */
+  forget(state: DeviceState): void {
+    const gone = new Set([...state.seriesByName.values()].map(({ id }) => id));
+    for (const series of gone) {
+      this.#devices.delete(series);
+      this.#series.delete(series);
+    }
+    for (const byTier of [this.#pending, this.#provisional, this.#open]) {
+      for (const windows of byTier.values()) {
+        const { series } = windows.table;
+        for (let i = windows.table.length - 1; i >= 0; i -= 1) if (gone.has(series[i])) windows.remove(i);
       }
     }
   }

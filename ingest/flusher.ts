@@ -98,6 +98,16 @@ export class Flusher implements WholeWindows {
     return this.#journalGroups;
   }
 
+  /** The tables show the journal through here. */
+  get appliedThrough(): JournalPosition {
+    return this.#store.position - this.#journalGroups;
+  }
+
+  /** The tier whose windows are being merged from the tier below; undefined: none. */
+  get rollingUpTier(): number | undefined {
+    return this.#rollUp.tier;
+  }
+
   /** Why nothing can be stored; empty when it can. */
   get problem(): string {
     return this.#problem;
@@ -183,6 +193,16 @@ export class Flusher implements WholeWindows {
       deleted = this.#store.prune(nowMs, windowsMax);
     });
     return deleted;
+  }
+
+  /** Does one step of something else that writes to the store, unless nothing can be stored. @returns what it returns */
+  try(step: () => boolean): boolean {
+    if (this.#failed || this.#problem !== "") return false;
+    let more = false;
+    this.#attempt(() => {
+      more = step();
+    });
+    return more;
   }
 
   /** Stores nothing from now on: the process is about to end. */

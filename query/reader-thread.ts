@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import type { ThreadReply } from "../lib/base/thread-calls.ts";
+import { type ThreadReply, thrownReply } from "../lib/base/thread-calls.ts";
 import { openSqliteReader } from "../lib/store/sqlite/sqlite-reader.ts";
 import { RangeAnswer } from "./range-answer.ts";
 import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts";
@@ -13,7 +13,9 @@ const reader = openSqliteReader(dataDir, tiers);
 const ranges = new Map<number, RangeAnswer>();
 
 const calls: ReaderCalls = {
-  devices: (after, limit) => reader.devices(after, limit),
+  devices: (after, limit, filter) => reader.devices(after, limit, filter),
+  devicesOf: (deviceIds, marks) => reader.devicesOf(deviceIds, marks),
+  deviceDetail: (deviceId, marks) => reader.deviceDetail(deviceId, marks),
   series: (selector, after, limit) => reader.series(selector, after, limit),
   unknownDevices: (deviceIds) => reader.unknownDevices(deviceIds),
   openRange: (range, request) => void ranges.set(range, new RangeAnswer(reader, request)),
@@ -32,6 +34,6 @@ port.on("message", (message: ToReader) => {
     const result = (calls[name] as (...args: unknown[]) => unknown)(...args);
     port.postMessage({ id, result } satisfies ThreadReply);
   } catch (error) {
-    port.postMessage({ id, error } satisfies ThreadReply);
+    port.postMessage(thrownReply(id, error));
   }
 });

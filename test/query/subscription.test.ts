@@ -13,32 +13,14 @@ import { type AnswerRequest, RangeAnswer } from "../../query/range-answer.ts";
 import type { Reader } from "../../query/reader.ts";
 import { queryHandlers } from "../../query/service.ts";
 import { Subscriptions } from "../../query/subscriptions.ts";
+import { device as makeDevice, session as makeSession } from "../store/steps.ts";
 import { dayMs } from "../support/batches.ts";
 
 /** Subscriptions over a store in memory and a feed of the test's own, on a clock that the test turns. */
 
 const tier = defaultTiers.slice(0, 1);
-const device: Device = {
-  id: 1,
-  deviceId: "press",
-  createdAtMs: 0,
-  reset: false,
-  labels: {},
-  session: 1,
-};
-const session: Session = {
-  id: 1,
-  device: 1,
-  spoolId: "",
-  ackedSequence: 0,
-  samplesCounted: 0,
-  samplesRefused: 0,
-  samplesLost: 0,
-  batchesLost: 0,
-  lastSeenAtMs: undefined,
-  latestEventMs: undefined,
-  handles: new Map(),
-};
+const device: Device = makeDevice(1, "press");
+const session: Session = makeSession(1, 1);
 const series: Series = { id: 1, device: 1, name: "temperature", kind: "gauge", unit: "", description: "" };
 
 class Source {

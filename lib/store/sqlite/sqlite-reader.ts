@@ -5,6 +5,7 @@ import { type Tier, windowStart } from "../../aggregate/tiers.ts";
 import type { DeviceProgress } from "../../aggregate/watermark.ts";
 import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, type WindowTable } from "../../aggregate/window-table.ts";
+import type { DeviceDetail, DeviceFilter, StandingMark } from "../registry.ts";
 import type { Selector } from "../selector.ts";
 import type {
   AggregateReader,
@@ -14,17 +15,14 @@ import type {
   RangeRequest,
   SeriesPosition,
   SeriesRow,
-  SessionMark,
 } from "../store.ts";
 import { openForReading } from "./database.ts";
+import { DeviceReader } from "./device-reader.ts";
 import {
   appendWindowRow,
-  type DeviceColumns,
-  deviceColumns,
   latestStart,
   nextStart,
   prepareWindowReads,
-  readDevice,
   readMarks,
   readWindows,
   type WindowRow,
@@ -40,20 +38,25 @@ class SqliteReader implements AggregateReader {
   readonly tiers: readonly Tier[];
   readonly #db: Database;
   readonly #sql: ReturnType<typeof prepareStatements>;
+  readonly #devices: DeviceReader;
 
   constructor(db: Database, tiers: readonly Tier[]) {
     this.#db = db;
     this.tiers = tiers;
     this.#sql = prepareStatements(db);
+    this.#devices = new DeviceReader(db);
   }
 
-  devices(after: string, limit: number): DeviceRow[] {
-    const rows = this.#sql.devices.all(after, limit) as (DeviceColumns & SessionMark & { spoolId: string })[];
-    return rows.map((row) => ({
-      ...readDevice(row),
-      lastSeenAtMs: row.lastSeenAtMs ?? undefined,
-      latestEventMs: row.latestEventMs ?? undefined,
-    }));
+  devices(after: string, limit: number, filter?: DeviceFilter): DeviceRow[] {
+    return this.#devices.page(after, limit, filter);
+  }
+
+  devicesOf(deviceIds: readonly string[], marks: readonly StandingMark[]): DeviceRow[] {
+    return this.#devices.those(deviceIds, marks);
+  }
+
+  deviceDetail(deviceId: string, marks: readonly StandingMark[]): DeviceDetail | undefined {
+    return this.#devices.detail(deviceId, marks);
   }
 
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[] {
@@ -88,7 +91,9 @@ class SqliteReader implements AggregateReader {
   }
 
   #selection(selector: Selector): Map<number, SeriesRow> | "all" {
-    if (Object.values(selector).every((part) => part === undefined)) return "all";
+    const isEvery = Object.values(selector).every((part) => part === undefined);
+    // Windows of deleted devices are purged by and by, and until then some are there that nobody may see.
+    if (isEvery && this.#sql.unpurged.get() === undefined) return "all";
     const rows = this.series(selector, undefined, Number.MAX_SAFE_INTEGER);
     return new Map(rows.map((row) => [row.id, row]));
   }
@@ -308,19 +313,10 @@ function prepareStatements(db: Database) {
   const seriesColumns = `series.id, series.device, series.name, series.kind, series.unit, series.description,
     devices.device_id AS deviceId, devices.labels`;
   return {
-    devices: db.prepare(
-      `SELECT ${deviceColumns}, newest.spool_id AS spoolId, newest.acked_sequence AS ackedSequence,
-         sum(sessions.samples_counted) AS samplesCounted, sum(sessions.samples_refused) AS samplesRefused,
-         sum(sessions.samples_lost) AS samplesLost, sum(sessions.batches_lost) AS batchesLost,
-         max(sessions.last_seen_at_ms) AS lastSeenAtMs, max(sessions.latest_event_ms) AS latestEventMs
-       FROM devices
-       JOIN sessions AS newest ON newest.id = devices.session
-       JOIN sessions ON sessions.device = devices.id
-       WHERE device_id > ? GROUP BY device_id ORDER BY device_id LIMIT ?`,
-    ),
+    unpurged: db.prepare("SELECT 1 FROM devices WHERE deleted_at_ms IS NOT NULL AND purged = 0 LIMIT 1"),
     series: db.prepare(
       `SELECT ${seriesColumns} FROM devices JOIN series ON series.device = devices.id
-       WHERE (
+       WHERE devices.deleted_at_ms IS NULL AND (
            (@deviceIds IS NULL AND @devicePrefixes IS NULL)
            OR device_id IN (SELECT value FROM json_each(@deviceIds))
            OR EXISTS (SELECT 1 FROM json_each(@devicePrefixes) WHERE substr(device_id, 1, length(value)) = value)
@@ -344,7 +340,9 @@ function prepareStatements(db: Database) {
       "SELECT max(last_seen_at_ms) AS lastSeenAtMs, max(latest_event_ms) AS latestEventMs FROM sessions WHERE device = ?",
     ),
     unknownDevices: db
-      .prepare("SELECT value FROM json_each(?) WHERE value NOT IN (SELECT device_id FROM devices)")
+      .prepare(
+        "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM devices WHERE device_id = value AND deleted_at_ms IS NULL)",
+      )
       .pluck(),
     scan: db
       .prepare(
