@@ -85,6 +85,11 @@ export class RangeAnswer {
     this.completeUntilMs = lowestMs === undefined ? undefined : windowStart(lowestMs, widthMs);
   }
 
+  /** Windows that start before are read as they are stored. Infinity: all are. */
+  get storedUntilMs(): number {
+    return this.#range.storedUntilMs;
+  }
+
   /** @returns undefined when everything has been read; the first page always comes. */
   next(windowsMax: number): AnswerPage | undefined {
     const waiting = this.#waiting.shift();

@@ -228,6 +228,13 @@ export interface OpenWindows {
   readonly progress: ProgressColumns;
 }
 
+/** Which windows to copy for a query: those of the tiers up to one, with `fromMs` <= start < `toMs`. */
+export interface OpenRequest extends Selection {
+  readonly widthMs: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 export interface RangePage {
   readonly windows: WindowTable;
   /** Series of `windows` that no earlier page of the range has told. */
@@ -236,6 +243,8 @@ export interface RangePage {
 
 /** A range being read. */
 export interface RangeReader {
+  /** Windows that start before are stored as they are; later ones are merged from the tiers below. Infinity: all are. */
+  readonly storedUntilMs: number;
   /** @returns undefined when everything has been read; the first page always comes. */
   next(windowsMax: number): RangePage | undefined;
 }

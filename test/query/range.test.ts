@@ -253,8 +253,15 @@ describe("a range without a tier", () => {
 
   it("counts the windows that it touches", () => {
     const touching = { fromMs: dayMs + 5_000, toMs: dayMs + 105_000 };
-    expect(autoTier(touching, 10, defaultTiers)).toBe(60_000);
-    expect(autoTier(touching, 11, defaultTiers)).toBe(windowMs);
+    expect(autoTier(touching, 10, defaultTiers, dayMs).widthMs).toBe(60_000);
+    expect(autoTier(touching, 11, defaultTiers, dayMs).widthMs).toBe(windowMs);
+  });
+
+  it("leaves out the tiers that do not keep the start of the range any more", () => {
+    const tiers = [{ widthMs: windowMs, retentionMs: hourMs }, { widthMs: 60_000 }];
+    const f = (agoMs: number) => autoTier({ fromMs: dayMs - agoMs, toMs: dayMs }, 1_000, tiers, dayMs).widthMs;
+    expect(f(hourMs)).toBe(windowMs);
+    expect(f(hourMs + 1)).toBe(60_000);
   });
 });
 

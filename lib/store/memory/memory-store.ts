@@ -249,7 +249,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
       for (const row of series) told.add(row.id);
       return { windows, series };
     };
-    return { next };
+    return { storedUntilMs: this.rolledMs[this.tiers.findIndex(({ widthMs }) => widthMs === request.widthMs)], next };
   }
 
   close(): void {}

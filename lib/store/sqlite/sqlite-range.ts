@@ -117,6 +117,7 @@ export class SqliteRange implements RangeReader, StoredWindows {
   /** Windows that were merged, the next one to read, and the chunk to merge next. */
   #merged: { startMs: number; chunk: number; windows: WindowTable; next: number } | undefined;
   #done = false;
+  #first = true;
 
   constructor(
     db: Database,
@@ -174,7 +175,9 @@ export class SqliteRange implements RangeReader, StoredWindows {
     for (let i = 0; i < windows.length; i += 1) copyWindow(windows, i, into);
   }
 
-  #first = true;
+  get storedUntilMs(): number {
+    return this.rolledMs[this.#tier];
+  }
 
   next(windowsMax: number): RangePage | undefined {
     if (this.#done && !this.#first) return undefined;
