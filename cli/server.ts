@@ -82,11 +82,26 @@ export class TidemarkServer {
     const clock = systemClock;
     const subscriptions = new Subscriptions();
     const barrier: QueryOptions["barrier"] = (selector, sessions) => writer.call("barrier", selector, sessions);
+    const openWindows: QueryOptions["openWindows"] = {
+      copy: (request) => writer.call("copyOpen", request),
+      // Nobody waits for it, and the thread may have ended.
+      release: (hold) => void writer.call("release", hold).catch(() => {}),
+    };
     rpc.add(IngestService, "bytes", ingestHandlers(inlet));
     rpc.add(
       QueryService,
       "messages",
-      queryHandlers({ reader, feed, subscriptions, tiers, clock, latenessMs, barrier, ending: ending.signal }),
+      queryHandlers({
+        reader,
+        feed,
+        subscriptions,
+        tiers,
+        clock,
+        latenessMs,
+        barrier,
+        openWindows,
+        ending: ending.signal,
+      }),
     );
     rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, quotas, clock }));
     const { recoveredGroups, durability: found } = writer.ready;

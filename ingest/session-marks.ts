@@ -52,10 +52,10 @@ export class SessionMarks {
     return this.#dirty.has(session);
   }
 
-  /** The sessions of devices whose stored marks are behind. @param devices by `Device.id` */
-  dirtyOf(devices: ReadonlySet<number>): Session[] {
+  /** The sessions of devices whose stored marks are behind. @param devices by `Device.id`; undefined: all */
+  dirtyOf(devices: ReadonlySet<number> | undefined): Session[] {
     const sessions: Session[] = [];
-    for (const session of this.#dirty.keys()) if (devices.has(session.device)) sessions.push(session);
+    for (const session of this.#dirty.keys()) if (devices?.has(session.device) ?? true) sessions.push(session);
     return sessions;
   }
 }

@@ -6,6 +6,7 @@ import {
   type Device,
   type JournalPosition,
   overlaid,
+  type ProgressColumns,
   type Session,
   type SessionMark,
 } from "../lib/store/store.ts";
@@ -101,6 +102,16 @@ export class Sessions {
   /** The sessions are stored as they are. */
   clean(sessions: readonly Session[]): void {
     this.marks.clean(sessions);
+  }
+
+  /** Of devices (`Device.id`; undefined: all), how far those have come whose stored marks are behind. */
+  unstoredProgress(devices: Int32Array | undefined): ProgressColumns {
+    const behind = this.marks.dirtyOf(devices && new Set(devices));
+    return {
+      devices: Int32Array.from(behind, ({ device }) => device),
+      lastSeenMs: Float64Array.from(behind, ({ lastSeenAtMs }) => lastSeenAtMs ?? Number.NaN),
+      latestEventMs: Float64Array.from(behind, ({ latestEventMs }) => latestEventMs ?? Number.NaN),
+    };
   }
 
   /**

@@ -11,8 +11,8 @@ export type ThreadReply =
   | { readonly id: number; readonly failure: TelemetryErrorFields }
   | { readonly id: number; readonly error: unknown };
 
-/** What was thrown, as an answer. A thread boundary would leave a TelemetryError without its fields. */
-export function thrownReply(id: number, error: unknown): ThreadReply {
+/** The reply to a call that has thrown. An error of ours would arrive as any other, without its fields. */
+export function failedReply(id: number, error: unknown): ThreadReply {
   return error instanceof TelemetryError ? { id, failure: toFields(error) } : { id, error };
 }
 

@@ -2,7 +2,6 @@ import type { WindowPart } from "../../aggregate/held-windows.ts";
 import { mergeBelow, type SeriesRange } from "../../aggregate/roll-up.ts";
 import type { Shard } from "../../aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../aggregate/tiers.ts";
-import type { DeviceProgress } from "../../aggregate/watermark.ts";
 import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, setWindow, type WindowTable } from "../../aggregate/window-table.ts";
 import { gapsPerDeviceMax } from "../../base/limits.ts";
@@ -19,9 +18,12 @@ import type {
   JournalEntry,
   JournalPosition,
   NextIds,
+  OpenWindows,
+  ProgressColumns,
   RangePage,
   RangeReader,
   RangeRequest,
+  Selection,
   Series,
   SeriesPosition,
   SeriesRow,
@@ -39,6 +41,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   readonly tiers: readonly Tier[];
   readonly rolledMs: number[];
   position: JournalPosition = 0;
+  commits = 0;
   readonly #journal: JournalEntry[] = [];
   readonly #positions = new Map<Shard, JournalPosition>();
   /** By `Device.id`, deleted ones too. */
@@ -49,7 +52,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   #nextIds: NextIds = { device: 1, session: 1, series: 1 };
   readonly #sessions = new Map<number, Session>();
   readonly #series = new Map<number, Series>();
-  readonly #windows = new Map<string, { tier: Tier; table: WindowTable }>();
+  #windows = new Map<string, { tier: Tier; table: WindowTable }>();
 
   constructor(tiers: readonly Tier[]) {
     this.tiers = tiers;
@@ -154,15 +157,18 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   }
 
   commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void {
+    this.commits += 1;
     for (const part of parts) this.#storeWindows(part);
     this.#positions.set(shard, through);
   }
 
   storeRollUp(part: WindowPart): void {
+    this.commits += 1;
     this.#storeWindows(part);
   }
 
   advanceRollUp(widthMs: number, rolledMs: number): void {
+    this.commits += 1;
     this.rolledMs[this.tiers.findIndex((tier) => tier.widthMs === widthMs)] = rolledMs;
   }
 
@@ -181,6 +187,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
       return table.starts[0] < Math.min(keptFromMs(tier, nowMs), shownMs);
     });
     for (const [key] of old.slice(0, windowsMax)) this.#windows.delete(key);
+    if (old.length > 0) this.commits += 1;
     return Math.min(old.length, windowsMax);
   }
 
@@ -322,15 +329,33 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
     return deviceIds.filter((id) => !known.has(id));
   }
 
-  progress(device: number): DeviceProgress {
-    const row = this.#devices.get(device);
-    return row === undefined ? { lastSeenAtMs: undefined, latestEventMs: undefined } : this.#deviceRow(row);
+  select(selector: Selector): Selection {
+    const isEvery = Object.values(selector).every((part) => part === undefined);
+    if (isEvery && this.unpurgedDevices().length === 0) return { series: undefined, devices: undefined };
+    const rows = this.series(selector, undefined, Number.MAX_SAFE_INTEGER);
+    return {
+      series: Int32Array.from(rows, ({ id }) => id).sort(),
+      devices: Int32Array.from(new Set(rows.map(({ device }) => device))).sort(),
+    };
   }
 
-  openRange(request: RangeRequest): RangeReader {
+  progress(devices: Int32Array | undefined): ProgressColumns {
+    const rows = this.#live()
+      .filter(({ id }) => devices?.includes(id) ?? true)
+      .map((device) => this.#deviceRow(device));
+    return {
+      devices: Int32Array.from(rows, ({ id }) => id),
+      lastSeenMs: Float64Array.from(rows, ({ lastSeenAtMs }) => lastSeenAtMs ?? Number.NaN),
+      latestEventMs: Float64Array.from(rows, ({ latestEventMs }) => latestEventMs ?? Number.NaN),
+    };
+  }
+
+  openRange(request: RangeRequest, _selection?: Selection, open?: OpenWindows): RangeReader {
+    const over = this.#withOpen(open);
     const rows = new Map(this.series(request.selector, undefined, Number.MAX_SAFE_INTEGER).map((row) => [row.id, row]));
     const fromMs = windowStart(request.fromMs, request.widthMs);
-    const found = this.#windowsOfTier(request.widthMs)
+    const found = over
+      .#windowsOfTier(request.widthMs)
       .filter((table) => rows.has(table.series[0]))
       .filter((table) => table.starts[0] >= fromMs && table.starts[0] < request.toMs)
       .sort((a, b) => a.starts[0] - b.starts[0] || a.series[0] - b.series[0]);
@@ -346,10 +371,26 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
       for (const row of series) told.add(row.id);
       return { windows, series };
     };
-    return { next };
+    return { storedUntilMs: this.rolledMs[this.tiers.findIndex(({ widthMs }) => widthMs === request.widthMs)], next };
   }
 
   close(): void {}
+
+  /** As it would be if the open windows that are newer were stored. */
+  #withOpen(open: OpenWindows | undefined): MemoryStore {
+    const over = new MemoryStore(this.tiers);
+    over.#windows = new Map(this.#windows);
+    over.rolledMs.splice(0, this.rolledMs.length, ...this.rolledMs);
+    for (const [t, table] of (open?.windows ?? []).entries()) {
+      for (let at = 0; at < table.length; at += 1) {
+        const { widthMs } = this.tiers[t];
+        const before = this.#windows.get(windowKey(widthMs, table.starts[at], table.series[at]));
+        if (before !== undefined && before.table.revisions[0] > table.revisions[at]) continue;
+        over.#storeWindows({ widthMs, table, rows: [at] });
+      }
+    }
+    return over;
+  }
 
   #deviceRow(device: Device): DeviceRow {
     const sessions = [...this.#sessions.values()].filter((session) => session.device === device.id);

@@ -1,8 +1,8 @@
 import type { Database } from "better-sqlite3";
-import { decodeSketch, encodeSketch } from "../../aggregate/sketch-table.ts";
+import { clearSketch, decodeSketch, encodeSketch } from "../../aggregate/sketch-table.ts";
 import { appendWindow, type WindowTable } from "../../aggregate/window-table.ts";
 import type { GapRow, RefusalRow } from "../registry.ts";
-import type { Device, Session, SessionMark } from "../store.ts";
+import type { Device, Session, SessionMark, WindowColumn } from "../store.ts";
 
 /** How rows of the tables become values, and the statements of the writer. */
 
@@ -38,7 +38,7 @@ export type WindowRow = readonly [
   approximate: number,
   watermarkMs: number | null,
   revision: number,
-  sketch: Uint8Array,
+  sketch: Uint8Array | null,
 ];
 
 export const deviceColumns = `devices.id, devices.device_id AS deviceId, devices.labels,
@@ -49,8 +49,6 @@ export const sessionColumnNames = `sessions.id, sessions.device, sessions.spool_
   sessions.samples_refused AS samplesRefused, sessions.samples_lost AS samplesLost,
   sessions.batches_lost AS batchesLost, sessions.last_seen_at_ms AS lastSeenAtMs,
   sessions.latest_event_ms AS latestEventMs, sessions.latest_sample_ms AS latestSampleMs`;
-export const windowColumns = `start_ms, series, count, sum, m2, min, max, first, first_time_ms, last, last_time_ms,
-  reset_offset, approximate, watermark_ms, revision, sketch`;
 
 export function readDevice<T extends DeviceColumns>(row: T): Omit<T, keyof DeviceColumns> & Device {
   const labels = (json: string) => JSON.parse(json) as Record<string, string>;
@@ -108,6 +106,24 @@ export function addRefusal(sql: Statements, refusal: RefusalRow): void {
   sql.addRefusal.run(refusal);
 }
 
+/** `windowColumns`, with NULL in place of those that are not wanted. @param wanted undefined: all */
+export function someWindowColumns(wanted: ReadonlySet<WindowColumn> | undefined): string {
+  const of = (column: WindowColumn, names: string) =>
+    wanted?.has(column) === false ? names.replace(/\w+/g, "NULL") : names;
+  return [
+    "start_ms, series, count",
+    of("sums", "sum"),
+    of("m2s", "m2"),
+    of("extremes", "min, max"),
+    of("firsts", "first, first_time_ms"),
+    of("lasts", "last, last_time_ms"),
+    of("counters", "reset_offset, approximate"),
+    "watermark_ms, revision",
+    of("sketches", "sketch"),
+  ].join(", ");
+}
+
+/** Columns that were left unread are NULL: 0 in the table, and NaN for the offset of counters. */
 export function setWindowRow(table: WindowTable, at: number, row: WindowRow): void {
   table.starts[at] = row[0];
   table.series[at] = row[1];
@@ -124,7 +140,8 @@ export function setWindowRow(table: WindowTable, at: number, row: WindowRow): vo
   table.approximates[at] = row[12];
   table.watermarksMs[at] = row[13] ?? Number.NEGATIVE_INFINITY;
   table.revisions[at] = row[14];
-  decodeSketch(table.sketches, at, row[15]);
+  if (row[15] === null) clearSketch(table.sketches, at);
+  else decodeSketch(table.sketches, at, row[15]);
 }
 
 export function appendWindowRow(table: WindowTable, row: WindowRow): void {
@@ -159,7 +176,8 @@ export type Statements = ReturnType<typeof prepareStatements>;
 
 export function prepareStatements(db: Database) {
   return {
-    meta: db.prepare("SELECT incarnation, trimmed FROM meta"),
+    meta: db.prepare("SELECT incarnation, trimmed, commits FROM meta"),
+    writeCommits: db.prepare("UPDATE meta SET commits = ?"),
     lastPosition: db.prepare("SELECT max(position) FROM journal").pluck(),
     firstPosition: db.prepare("SELECT min(position) FROM journal").pluck(),
     append: db.prepare("INSERT INTO journal VALUES (?, ?)"),
@@ -209,7 +227,9 @@ export function prepareStatements(db: Database) {
     // A handle keeps its series: only one that was refused, and has none, may get one.
     deleteRefusedHandle: db.prepare("DELETE FROM handles WHERE session = ? AND handle = ? AND series = 0"),
     ...prepareWindowReads(db),
-    window: db.prepare(`SELECT ${windowColumns} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series = ?`).raw(),
+    window: db
+      .prepare(`SELECT ${someWindowColumns(undefined)} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series = ?`)
+      .raw(),
     writeWindow: db.prepare(
       "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     ),
@@ -223,8 +243,8 @@ export function prepareStatements(db: Database) {
 
 export type WindowReads = ReturnType<typeof prepareWindowReads>;
 
-/** How writer and readers read windows that are merged. */
-export function prepareWindowReads(db: Database) {
+/** How writer and readers read windows that are merged. @param columns to read; undefined: all */
+export function prepareWindowReads(db: Database, columns?: ReadonlySet<WindowColumn>) {
   return {
     nextStart: db
       .prepare(
@@ -232,11 +252,12 @@ export function prepareWindowReads(db: Database) {
       )
       .pluck(),
     marks: db.prepare("SELECT rolled_ms FROM tiers ORDER BY tier_ms").pluck(),
+    lastSeries: db.prepare("SELECT coalesce(max(id), 0) FROM series").pluck(),
     latestStart: db.prepare("SELECT max(start_ms) FROM windows WHERE tier_ms = ?").pluck(),
     windowsAt: db
       .prepare(
-        `SELECT ${windowColumns} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series BETWEEN ? AND ?
-         ORDER BY series`,
+        `SELECT ${someWindowColumns(columns)} FROM windows
+         WHERE tier_ms = ? AND start_ms = ? AND series BETWEEN ? AND ? ORDER BY series`,
       )
       .raw(),
   };
