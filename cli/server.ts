@@ -1,3 +1,4 @@
+import { deviceHandlers } from "../ingest/device-service.ts";
 import { Inlet } from "../ingest/inlet.ts";
 import { defaultQuotas, type IngestQuotas } from "../ingest/quotas.ts";
 import { ingestHandlers } from "../ingest/service.ts";
@@ -11,8 +12,10 @@ import { DeviceFeed } from "../lib/store/device-feed.ts";
 import { LiveFeed } from "../lib/store/live-feed.ts";
 import type { Durability } from "../lib/store/store.ts";
 import { AdminService } from "../proto/gen/telemetry/v1/admin_service_pb.js";
+import { DeviceService } from "../proto/gen/telemetry/v1/device_service_pb.js";
 import { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { QueryService } from "../proto/gen/telemetry/v1/query_service_pb.js";
+import { readDevices } from "../query/devices.ts";
 import { Reader } from "../query/reader.ts";
 import { type QueryOptions, queryHandlers } from "../query/service.ts";
 import { Subscriptions } from "../query/subscriptions.ts";
@@ -87,6 +90,7 @@ export class TidemarkServer {
       // Nobody waits for it, and the thread may have ended.
       release: (hold) => void writer.call("release", hold).catch(() => {}),
     };
+    const standing: QueryOptions["standing"] = (deviceIds) => writer.call("standing", deviceIds);
     rpc.add(IngestService, "bytes", ingestHandlers(inlet));
     rpc.add(
       QueryService,
@@ -100,9 +104,13 @@ export class TidemarkServer {
         latenessMs,
         barrier,
         openWindows,
+        standing,
+        deviceFeed,
         ending: ending.signal,
       }),
     );
+    const describe = async (deviceId: string) => (await readDevices({ reader, standing }, [deviceId]))[0];
+    rpc.add(DeviceService, "messages", deviceHandlers({ writer, describe }));
     rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, quotas, clock }));
     const { recoveredGroups, durability: found } = writer.ready;
     log.info(

@@ -129,6 +129,9 @@ export const publishIntervalMs = 100;
 /** Changed windows waiting for one subscriber; a subscriber with more waiting is ended. */
 export const subscriberWindowsMax = 200_000;
 
+/** Changes of devices waiting for one watcher: of a hundred thousand devices, two of each. */
+export const watcherEventsMax = 200_000;
+
 /** Journalled windows reach their table about this long after they were acked; a query that needs them sooner waits. */
 export const flushIntervalMs = 1_000;
 /** A window that stays open is stored this long after its first change, so that the journal stays short. */

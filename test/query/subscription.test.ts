@@ -5,6 +5,7 @@ import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { WindowSet } from "../../lib/aggregate/window-set.ts";
 import { frameWindowsMax, heartbeatIntervalMs, latenessMsDefault } from "../../lib/base/limits.ts";
+import { DeviceFeed } from "../../lib/store/device-feed.ts";
 import { LiveFeed } from "../../lib/store/live-feed.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
 import type { Device, Series, Session, WindowChanges } from "../../lib/store/store.ts";
@@ -41,6 +42,8 @@ class Source {
         await this.flushed;
         return store.position;
       },
+      standing: async () => ({ connections: new Map(), marks: [] }),
+      deviceFeed: new DeviceFeed(async () => {}),
       openWindows: { copy: async () => undefined, release: () => {} },
       tiers: tier,
       latenessMs: latenessMsDefault,
