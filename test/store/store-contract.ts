@@ -7,6 +7,7 @@ import { commitContract } from "./contract/commit.ts";
 import { journalContract } from "./contract/journal.ts";
 import { mergedRangeContract } from "./contract/merged-range.ts";
 import { rangeContract } from "./contract/range.ts";
+import { registryContract } from "./contract/registry.ts";
 import { retentionContract } from "./contract/retention.ts";
 import { sessionsContract } from "./contract/sessions.ts";
 
@@ -28,6 +29,7 @@ export function storeContract(name: string, open: Open): void {
     describe("pages of the catalog", () => catalogPagesContract(open));
     describe("a range", () => rangeContract(open));
     describe("a range of windows that are rolled up, or not yet", () => mergedRangeContract(open));
+    describe("the registry", () => registryContract(open));
     describe("retention", () => retentionContract(open));
   });
 }
