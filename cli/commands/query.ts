@@ -14,12 +14,18 @@ import { lineWidth, log, printLine } from "../terminal.ts";
 import { RowFormatter, rowFormats, windowRow } from "../window-row.ts";
 
 export const deviceSetting = () =>
-  setting("--device <id>", "a device; can be given again; * means all (default: *)").argParser(list);
+  setting("--device <id>", "a device, or those that begin so: truck-*; can be given again (default: *)").argParser(
+    list,
+  );
 export const metricSetting = () =>
-  setting("--metric <name>", "a metric; can be given again; * means all (default: *)").argParser(list);
+  setting("--metric <name>", "a metric, or those that begin so: temp*; can be given again (default: *)").argParser(
+    list,
+  );
 
 export const whereSetting = () =>
-  setting("--where <label=value>", "only devices with this label; can be given again").argParser(label);
+  setting("--where <label=value>", "only devices with this label; can be given again").argParser(
+    labelArgument("--where"),
+  );
 export const quantileSetting = () =>
   setting(
     "--quantile <q>",
@@ -36,24 +42,39 @@ export interface Selection {
 
 /** The selector that the flags describe. */
 export function selectorOf({ device = [], metric = [], where = {} }: Selection) {
+  const devices = namesAndPrefixes(device);
+  const metrics = namesAndPrefixes(metric);
   return {
-    deviceIds: device.includes("*") ? [] : device,
-    metricNames: metric.includes("*") ? [] : metric,
+    deviceIds: devices.names,
+    deviceIdPrefixes: devices.prefixes,
+    metricNames: metrics.names,
+    metricNamePrefixes: metrics.prefixes,
     labels: { ...where },
   };
 }
 
-function isSelective(selection: Selection): boolean {
-  const { deviceIds, metricNames, labels } = selectorOf(selection);
-  return deviceIds.length + metricNames.length + Object.keys(labels).length > 0;
+/** `truck-*` stands for all that begin so, and `*` for all. */
+function namesAndPrefixes(patterns: readonly string[]): { names: string[]; prefixes: string[] } {
+  if (patterns.includes("*")) return { names: [], prefixes: [] };
+  return {
+    names: patterns.filter((pattern) => !pattern.endsWith("*")),
+    prefixes: patterns.filter((pattern) => pattern.endsWith("*")).map((pattern) => pattern.slice(0, -1)),
+  };
 }
 
-function label(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
-  const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined) {
-    throw invalidField("--where", `is ${JSON.stringify(text)}`, "write LABEL=VALUE, such as site=north");
-  }
-  return { ...before, [name]: value };
+function isSelective(selection: Selection): boolean {
+  return Object.values(selectorOf(selection)).some((part) => Object.keys(part).length > 0);
+}
+
+/** `LABEL=VALUE`, of a flag that can be given more than once. */
+export function labelArgument(flag: string) {
+  return (text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> => {
+    const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+    if (name === undefined || value === undefined) {
+      throw invalidField(flag, `is ${JSON.stringify(text)}`, "write LABEL=VALUE, such as site=north");
+    }
+    return { ...before, [name]: value };
+  };
 }
 
 function quantile(text: string, before: readonly number[] = []): readonly number[] {
