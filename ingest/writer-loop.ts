@@ -105,7 +105,7 @@ export class WriterLoop {
     port.on("message", (message: ToWriter) => this.#onMessages(message));
     this.#flush();
     this.#prune();
-    this.#purgeDeleted();
+    this.#purgeTimer = setTimeout(() => this.#purgeDeleted(), purgeIntervalMs);
     this.#publishEvents();
     this.#silentTimer = setInterval(() => this.#events.tick(), finalCheckMs);
   }
