@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
+import { rollUpRowsMax } from "../../lib/base/limits.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
 import { RejectReason } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { readRange } from "../store/steps.ts";
@@ -207,26 +208,27 @@ describe("a batch of a device that is deleted", () => {
 describe("a roll-up that has read windows of a deleted device", () => {
   it("does not bring them back: their tier is purged after it", () => {
     const ingest = new IngestHarness(new MemoryStore(defaultTiers), { nowMs: dayMs });
-    const call = ingest.connect("press");
-    call.batches(batch(1, [1], { timeMs: dayMs }));
+    // More windows than one step of a roll-up reads.
+    const metrics = Array.from({ length: rollUpRowsMax / 6 + 20 }, (_, i) => `m${i}`);
+    const call = ingest.connect("press", { metrics });
+    const values = [1, 2, 3, 4, 5, 6];
+    call.batches(...metrics.map((_, i) => batch(i + 1, values, { metric: i + 1, timeMs: dayMs, stepMs: 10_000 })));
     ingest.flush();
-    const pass = (ms: number) => {
-      ingest.nowMs += ms;
-      ingest.elapsedMs += ms;
-    };
-    pass(120_000);
-    void ingest.flusher.barrier("all", true);
+    ingest.settle();
+    expect(ingest.flusher.journalGroups).toBe(0);
+    ingest.nowMs += 120_000;
+    ingest.elapsedMs += 120_000;
     // Until the windows of a minute are being merged.
     for (let steps = 0; ingest.flusher.rollingUpTier === undefined; steps += 1) {
       ingest.flusher.step();
       expect(steps).toBeLessThan(100);
     }
-    ingest.flusher.step();
     ingest.registry.delete("press", true);
-    for (let i = 0; i < 20; i += 1) ingest.flusher.try(() => ingest.purge.step());
+    for (let i = 0; i < 100; i += 1) ingest.flusher.try(() => ingest.purge.step());
     while (ingest.flusher.step());
     ingest.purgeDeleted();
     expect(ingest.store.unpurgedDevices()).toEqual([]);
-    for (const { widthMs } of defaultTiers) expect(readRange(ingest.store, { widthMs }).windows).toEqual([]);
+    const anyTime = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
+    for (const { widthMs } of defaultTiers) expect(ingest.store.nextStart(widthMs, ...anyTime)).toBeUndefined();
   });
 });
