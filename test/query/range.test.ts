@@ -1,4 +1,4 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
@@ -174,7 +174,7 @@ describe("a selection by prefixes", () => {
       await push(server(), id, 2, [1], { metrics: ["speed", "spin", "heat"], metric: 3 });
     }
     const f = async (selector: MessageInitShape<typeof SeriesSelectorSchema>, want: string[]) => {
-      const { windows } = await read(server(), { ...range([]), selector });
+      const { windows } = await read(server(), { ...range([]), selector: create(SeriesSelectorSchema, selector) });
       expect(windows.map(({ deviceId, metric }) => `${deviceId.slice(prefix.length)} ${metric}`)).toEqual(want);
     };
     await f({ deviceIdPrefixes: [`${prefix}/`], metricNamePrefixes: ["sp"] }, ["/a spin", "/b spin"]);
