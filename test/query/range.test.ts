@@ -13,11 +13,7 @@ import {
   selectorPrefixesMax,
   timeMsMin,
 } from "../../lib/base/limits.ts";
-import {
-  Aggregate,
-  type SeriesSelectorSchema,
-  type WindowFrame,
-} from "../../proto/gen/telemetry/v1/query_service_pb.js";
+import { Aggregate, SeriesSelectorSchema, type WindowFrame } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { autoTier } from "../../query/request.ts";
 import { batch, dayMs, registration } from "../support/batches.ts";
 import { push, range, read } from "../support/query.ts";
