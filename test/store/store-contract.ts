@@ -9,6 +9,7 @@ import { mergedRangeContract } from "./contract/merged-range.ts";
 import { rangeContract } from "./contract/range.ts";
 import { registryContract } from "./contract/registry.ts";
 import { retentionContract } from "./contract/retention.ts";
+import { selectionContract } from "./contract/selection.ts";
 import { sessionsContract } from "./contract/sessions.ts";
 
 export interface OpenStore {
@@ -29,6 +30,7 @@ export function storeContract(name: string, open: Open): void {
     describe("pages of the catalog", () => catalogPagesContract(open));
     describe("a range", () => rangeContract(open));
     describe("a range of windows that are rolled up, or not yet", () => mergedRangeContract(open));
+    describe("a selection", () => selectionContract(open));
     describe("the registry", () => registryContract(open));
     describe("retention", () => retentionContract(open));
   });

@@ -267,7 +267,9 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
     this.#refusals.set(key, { device, reason, samples: before.samples + samples, batches: before.batches + batches });
   }
 
-  checkpoint(): void {}
+  checkpoint(): boolean {
+    return false;
+  }
 
   async backUp(): Promise<void> {
     throw new Error("there is nothing on disk to copy");
