@@ -3,8 +3,10 @@ import { interval, last, Subject, takeUntil } from "rxjs";
 import { shardOf } from "../lib/aggregate/shard.ts";
 import { systemClock } from "../lib/base/clock.ts";
 import type { ThreadCall } from "../lib/base/thread-calls.ts";
+import type { FollowedWindow, LiveFilter } from "../lib/store/live-feed.ts";
 import { matchesMetric, type Selector } from "../lib/store/selector.ts";
 import type { SqliteStore } from "../lib/store/sqlite/sqlite-store.ts";
+import type { JournalPosition } from "../lib/store/store.ts";
 import { Admission } from "./admission.ts";
 import { ChangeCollector } from "./change-collector.ts";
 import { Flusher } from "./flusher.ts";
@@ -48,7 +50,9 @@ export class WriterLoop {
     this.#flusher = new Flusher(store, this.#sessions, systemClock, latenessMs);
     this.#collector = new ChangeCollector(this.#flusher, systemClock, latenessMs);
     this.#calls = {
-      setFilters: (filters) => this.#collector.setFilters(filters),
+      watch: (id, filter) => this.#watch(id, filter),
+      unwatch: (id) => this.#collector.unwatch(id),
+      follow: (widthMs, windows) => this.#follow(widthMs, windows),
       barrier: (selector, sessions) => this.#barrier(selector, sessions),
       status: () => this.#status(),
       resetDevice: (deviceId) => this.#resetDevice(deviceId),
@@ -66,7 +70,7 @@ export class WriterLoop {
       if (stored) this.#groups += 1;
       this.#post({ kind: "settled", slabBytes: this.#slabBytes, settlements });
     });
-    pipeline.changes.subscribe((changes) => this.#post({ kind: "changes", changes }));
+    pipeline.updates.subscribe((update) => this.#post({ kind: "update", update }));
     port.on("message", (message: ToWriter) => this.#onMessages(message));
     this.#flush();
     this.#prune();
@@ -110,6 +114,19 @@ export class WriterLoop {
       this.#post({ kind: "reply", reply: { id, result } });
     } catch (error) {
       this.#post({ kind: "reply", reply: { id, error } });
+    }
+  }
+
+  #watch(id: number, filter: LiveFilter): JournalPosition {
+    const { position } = this.#store;
+    this.#collector.watch(id, filter, position);
+    return position;
+  }
+
+  #follow(widthMs: number, windows: readonly FollowedWindow[]): void {
+    for (const { deviceId, series, startMs } of windows) {
+      const state = this.#sessions.find(deviceId);
+      if (state !== undefined) this.#collector.follow(widthMs, state, series, startMs);
     }
   }
 

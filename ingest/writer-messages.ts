@@ -1,9 +1,9 @@
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import type { TelemetryErrorFields } from "../lib/base/errors.ts";
 import type { ThreadCall, ThreadReply } from "../lib/base/thread-calls.ts";
-import type { LiveFilter } from "../lib/store/live-feed.ts";
+import type { FollowedWindow, LiveFilter, LiveUpdate } from "../lib/store/live-feed.ts";
 import type { Selector } from "../lib/store/selector.ts";
-import type { Durability, JournalPosition, WindowChanges } from "../lib/store/store.ts";
+import type { Durability, JournalPosition } from "../lib/store/store.ts";
 import type { AdmissionCounters } from "./admission.ts";
 import type { Settlement } from "./call.ts";
 import type { IngestQuotas } from "./quotas.ts";
@@ -38,8 +38,10 @@ export interface WriterStatus extends Omit<AdmissionCounters, "refused"> {
 
 /** What can be asked of the writer thread. Each is answered behind the slabs that were submitted before. */
 export interface WriterCalls {
-  /** From now on, what passes any of the filters is published. */
-  setFilters(filters: readonly LiveFilter[]): void;
+  /** `LiveSource`: what is wanted of the live feed. */
+  watch(id: number, filter: LiveFilter): JournalPosition;
+  unwatch(id: number): void;
+  follow(widthMs: number, windows: readonly FollowedWindow[]): void;
   /**
    * Resolves when the tables show everything acked so far: the windows of a selection (undefined: none), and how far
    * the sessions have come.
@@ -73,5 +75,5 @@ export type FromWriter =
   | WriterReady
   | { readonly kind: "failed"; readonly error: TelemetryErrorFields }
   | { readonly kind: "settled"; readonly slabBytes: number; readonly settlements: readonly Settlement[] }
-  | { readonly kind: "changes"; readonly changes: WindowChanges }
+  | { readonly kind: "update"; readonly update: LiveUpdate }
   | { readonly kind: "reply"; readonly reply: ThreadReply };

@@ -44,6 +44,16 @@ export class TierWindows {
     return index;
   }
 
+  /** The starts of its windows, each once. */
+  get starts(): Iterable<number> {
+    return this.#byStart.keys();
+  }
+
+  /** The series that have a window of this start. */
+  seriesAt(startMs: number): Iterable<number> {
+    return this.#byStart.get(startMs)?.keys() ?? [];
+  }
+
   /** Takes window `at` away; the last one takes its place. */
   remove(at: number): void {
     const { series, starts } = this.table;

@@ -196,7 +196,17 @@ export interface RangePage {
   readonly series: readonly SeriesRow[];
 }
 
-/** A range being read. */
+/** Windows of a selection that have changed after a commit, and start before a time. */
+export interface ChangedRequest {
+  readonly selector: Selector;
+  readonly widthMs: number;
+  /** Windows of a higher revision. */
+  readonly after: Revision;
+  /** Infinity: windows of any start. */
+  readonly beforeMs: number;
+}
+
+/** Windows that are being read. */
 export interface RangeReader {
   /** @returns undefined when everything has been read; the first page always comes. */
   next(windowsMax: number): RangePage | undefined;
@@ -214,6 +224,12 @@ export interface AggregateReader {
   /** How far a device has come, by `Device.id`. */
   progress(device: number): DeviceProgress;
   openRange(request: RangeRequest): RangeReader;
+  /**
+   * What changed since, found by commit: what it reads is what changed, however much there is. Each window comes once,
+   * as it is when its page is read, those of counters with the last sample of the window just before. What changes
+   * while it is read may be missed.
+   */
+  openChanged(request: ChangedRequest): RangeReader;
   close(): void;
 }
 

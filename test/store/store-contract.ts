@@ -3,6 +3,7 @@ import type { Tier } from "../../lib/aggregate/tiers.ts";
 import type { AggregateReader, AggregateStore, Journal } from "../../lib/store/store.ts";
 import { catalogContract } from "./contract/catalog.ts";
 import { catalogPagesContract } from "./contract/catalog-pages.ts";
+import { changedContract } from "./contract/changed.ts";
 import { commitContract } from "./contract/commit.ts";
 import { journalContract } from "./contract/journal.ts";
 import { mergedRangeContract } from "./contract/merged-range.ts";
@@ -28,6 +29,7 @@ export function storeContract(name: string, open: Open): void {
     describe("pages of the catalog", () => catalogPagesContract(open));
     describe("a range", () => rangeContract(open));
     describe("a range of windows that are rolled up, or not yet", () => mergedRangeContract(open));
+    describe("what changed since a commit", () => changedContract(open));
     describe("retention", () => retentionContract(open));
   });
 }

@@ -68,10 +68,10 @@ export class IngestHarness {
       flusher,
       collector: new ChangeCollector(flusher, clock, latenessMsDefault),
     };
-    const { outcomes, changes } = ingestPipeline(this.#slabs, stages);
+    const { outcomes, updates } = ingestPipeline(this.#slabs, stages);
     const error = (failure: unknown) => this.failures.push(failure);
     outcomes.subscribe({ next: (outcome) => this.#onOutcome(outcome), error });
-    changes.subscribe({ error });
+    updates.subscribe({ error });
   }
 
   #onOutcome(outcome: Outcome): void {

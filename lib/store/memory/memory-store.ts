@@ -11,6 +11,7 @@ import type {
   AggregateReader,
   AggregateStore,
   CatalogStep,
+  ChangedRequest,
   Device,
   DeviceRow,
   Journal,
@@ -214,19 +215,23 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
       .filter((table) => rows.has(table.series[0]))
       .filter((table) => table.starts[0] >= fromMs && table.starts[0] < request.toMs)
       .sort((a, b) => a.starts[0] - b.starts[0] || a.series[0] - b.series[0]);
-    const told = new Set<number>();
-    let first = true;
-    const next = (windowsMax: number): RangePage | undefined => {
-      if (!first && found.length === 0) return undefined;
-      first = false;
-      const windows = createWindowTable();
-      for (const table of found.splice(0, windowsMax)) copyWindow(table, 0, windows);
-      const ids = new Set(windows.series.subarray(0, windows.length));
-      const series = [...rows.values()].filter((row) => ids.has(row.id) && !told.has(row.id));
-      for (const row of series) told.add(row.id);
-      return { windows, series };
-    };
-    return { next };
+    return pagesOf(found, rows);
+  }
+
+  openChanged({ selector, widthMs, after, beforeMs }: ChangedRequest): RangeReader {
+    const rows = new Map(this.series(selector, undefined, Number.MAX_SAFE_INTEGER).map((row) => [row.id, row]));
+    const all = this.#windowsOfTier(widthMs).filter((table) => rows.has(table.series[0]));
+    const changed = all.filter((table) => table.revisions[0] > after && table.starts[0] < beforeMs);
+    const found = changed.map(copyOf);
+    for (const table of found) {
+      if (rows.get(table.series[0])?.kind !== "counter") continue;
+      const before = all.find((each) => {
+        return each.series[0] === table.series[0] && each.starts[0] === table.starts[0] - widthMs;
+      });
+      table.valuesBefore[0] = before?.lasts[0] ?? Number.NaN;
+      table.timesBeforeMs[0] = before?.lastTimesMs[0] ?? Number.NaN;
+    }
+    return pagesOf(found, rows);
   }
 
   close(): void {}
@@ -288,6 +293,29 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   #windowsOf(widthMs: number): WindowTable[] {
     return [...this.#windows.values()].filter(({ tier }) => tier.widthMs === widthMs).map(({ table }) => table);
   }
+}
+
+function copyOf(table: WindowTable): WindowTable {
+  const copy = createWindowTable(1);
+  copyWindow(table, 0, copy);
+  return copy;
+}
+
+/** @param found windows, a table each */
+function pagesOf(found: WindowTable[], rows: ReadonlyMap<number, SeriesRow>): RangeReader {
+  const told = new Set<number>();
+  let first = true;
+  const next = (windowsMax: number): RangePage | undefined => {
+    if (!first && found.length === 0) return undefined;
+    first = false;
+    const windows = createWindowTable();
+    for (const table of found.splice(0, windowsMax)) copyWindow(table, 0, windows);
+    const ids = new Set(windows.series.subarray(0, windows.length));
+    const series = [...rows.values()].filter((row) => ids.has(row.id) && !told.has(row.id));
+    for (const row of series) told.add(row.id);
+    return { windows, series };
+  };
+  return { next };
 }
 
 function windowKey(widthMs: number, startMs: number, series: number): string {

@@ -149,6 +149,14 @@ export function prepareStatements(db: Database) {
     writeWindow: db.prepare(
       "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     ),
+    writeChange: db.prepare(
+      "INSERT INTO changes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET revision = max(revision, excluded.revision)",
+    ),
+    pruneChanges: db.prepare(
+      `DELETE FROM changes WHERE (tier_ms, start_ms, shard) IN
+       (SELECT tier_ms, start_ms, shard FROM changes WHERE tier_ms = ? AND start_ms < ?
+        ORDER BY start_ms, shard LIMIT ?)`,
+    ),
     prune: db.prepare(
       `DELETE FROM windows WHERE (tier_ms, start_ms, series) IN
        (SELECT tier_ms, start_ms, series FROM windows WHERE tier_ms = ? AND start_ms < ?

@@ -5,7 +5,7 @@ import { TelemetryError } from "../../base/errors.ts";
 
 /** "tide" in ASCII: marks the file as ours, in the header where `file` and SQLite look for it. */
 export const applicationId = 0x7469_6465;
-export const schemaVersion = 3;
+export const schemaVersion = 4;
 
 /**
  * Windows are ordered by tier and time, then series: a flush writes neighbours (all series of one
@@ -98,6 +98,18 @@ CREATE TABLE windows (
   sketch        BLOB NOT NULL,    -- lib/aggregate/sketch-table.ts
   PRIMARY KEY (tier_ms, start_ms, series)
 ) STRICT, WITHOUT ROWID;
+
+-- The highest revision of the windows of a shard with one start: finds what changed after a commit without a look at
+-- windows that did not. It is written with the windows, and deleted with them.
+CREATE TABLE changes (
+  tier_ms  INTEGER NOT NULL,
+  start_ms INTEGER NOT NULL,
+  shard    INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  PRIMARY KEY (tier_ms, start_ms, shard)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX changes_by_revision ON changes (shard, revision);
 
 -- For people with a sqlite3 shell: the windows that are over.
 CREATE VIEW aggregates AS

@@ -8,6 +8,7 @@ import { copyWindow, createWindowTable, type WindowTable } from "../../aggregate
 import type { Selector } from "../selector.ts";
 import type {
   AggregateReader,
+  ChangedRequest,
   DeviceRow,
   RangePage,
   RangeReader,
@@ -16,6 +17,7 @@ import type {
   SeriesRow,
   SessionMark,
 } from "../store.ts";
+import { ChangedWindows, prepareChangeReads } from "./changed-windows.ts";
 import { openForReading } from "./database.ts";
 import {
   appendWindowRow,
@@ -81,6 +83,13 @@ class SqliteReader implements AggregateReader {
 
   openRange(request: RangeRequest): RangeReader {
     return new SqliteRange(this.#db, this.#sql, this.tiers, request, this.#selection(request.selector));
+  }
+
+  openChanged(request: ChangedRequest): RangeReader {
+    const selection = this.#selection(request.selector);
+    return new ChangedWindows(this.#db, this.#sql, this.tiers, request, selection, (id) => {
+      return readSeries(this.#sql.seriesById.get(id) as SeriesColumns);
+    });
   }
 
   close(): void {
@@ -355,5 +364,6 @@ function prepareStatements(db: Database) {
       .raw(),
     lastSeries: db.prepare("SELECT coalesce(max(id), 0) FROM series").pluck(),
     ...prepareWindowReads(db),
+    ...prepareChangeReads(db),
   };
 }

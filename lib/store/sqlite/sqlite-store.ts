@@ -20,6 +20,7 @@ import type {
 } from "../store.ts";
 import { AckedPosition } from "./acked-position.ts";
 import { checkUndamaged } from "./damage.ts";
+import { WindowChangesOfPart } from "./changed-windows.ts";
 import { databaseFile, openForWriting } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import {
@@ -243,6 +244,8 @@ export class SqliteStore implements AggregateStore, Journal {
       const before = Math.min(keptFromMs(tier, nowMs), this.rolledMs[t + 1] ?? Number.POSITIVE_INFINITY);
       this.#withoutSync(() => {
         deleted += this.#sql.prune.run(tier.widthMs, before, windowsMax - deleted).changes;
+        // While some are left, so is what finds them.
+        if (deleted < windowsMax) this.#sql.pruneChanges.run(tier.widthMs, before, windowsMax);
       });
     }
     return deleted;
@@ -304,11 +307,15 @@ export class SqliteStore implements AggregateStore, Journal {
   }
 
   #writeWindows({ widthMs, table, rows }: WindowPart): void {
+    const changes = new WindowChangesOfPart();
     const length = rows?.length ?? table.length;
     for (let i = 0; i < length; i += 1) {
       const at = rows === undefined ? i : rows[i];
-      if (table.counts[at] > 0) writeWindow(this.#sql, widthMs, table, at);
+      if (table.counts[at] === 0) continue;
+      writeWindow(this.#sql, widthMs, table, at);
+      changes.add(table, at);
     }
+    changes.write(this.#sql, widthMs);
   }
 }
 
