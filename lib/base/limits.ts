@@ -117,8 +117,23 @@ export const subscriptionIntervalMsDefault = 250;
 export const heartbeatIntervalMs = 5_000;
 /** Changed windows are handed from the writer to the live feed at most this often. */
 export const publishIntervalMs = 100;
-/** Changed windows waiting for one subscriber; a subscriber with more waiting is ended. */
-export const subscriberWindowsMax = 200_000;
+/** Changed windows that wait for the subscribers of one selection, in bytes; who is slower reads them from the store. */
+export const selectionBytesMax = 1 * mib;
+/** Memory of such a window: its columns, which may be half empty, its quantiles, and its place in an index. */
+export function selectionWindowBytes(quantiles: number): number {
+  return 256 + quantiles * 16;
+}
+/** Encoded frames kept for the subscribers of one selection who are to be sent the same. */
+export const selectionPagesMax = 4;
+assert(selectionBytesMax / selectionWindowBytes(quantilesMax) > frameWindowsMax, "a selection has room for a frame");
+/** Windows whose becoming final a selection follows one by one: some 200 KiB, 1,000 series and more. */
+export const provisionalStartsMax = 5_000;
+/** A subscriber that has not taken a message for so long is ended: it has a token, and whoever reads it may be gone. */
+export const subscriberStalledMsMax = 60_000;
+/** It is told so if it reads after all within this time; then it is cut. */
+export const subscriberEndMsMax = 30_000;
+/** A subscriber that is too slow for the memory of its selection reads the store, at most this often. */
+export const catchUpIntervalMsMin = 1_000;
 
 /** Journalled windows reach their table about this long after they were acked; a query that needs them sooner waits. */
 export const flushIntervalMs = 1_000;

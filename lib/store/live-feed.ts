@@ -1,5 +1,4 @@
 import type { WindowTable } from "../aggregate/window-table.ts";
-import { Change } from "../base/wait.ts";
 import { Interest, type InterestStamp } from "./interest.ts";
 import { matchesMetric, type Selector } from "./selector.ts";
 import type { Revision, SeriesRow, WindowChanges } from "./store.ts";
@@ -42,8 +41,8 @@ export interface LiveSource {
 export interface LiveListener {
   /** Window `at` has changed. The table is not the listener's. */
   onWindow(windows: WindowTable, at: number): void;
-  /** Some windows have changed, and all of them have been told. */
-  onChanged(): void;
+  /** All windows of an update have been told, if there were any. */
+  onUpdate(): void;
   /** The device of a series has other labels now, and is not selected any more. */
   onUnselected(series: number): void;
 }
@@ -71,10 +70,9 @@ const nowhere: Route = {
  * devices. It holds nothing back and never blocks: a listener keeps what its subscribers cannot take yet.
  */
 export class LiveFeed {
-  /** Told after each update. */
-  readonly progressed = new Change();
   readonly #source: LiveSource;
   readonly #interest = new Interest<Subscription>();
+  readonly #subscriptions = new Set<Subscription>();
   readonly #series = new Map<number, SeriesRow>();
   readonly #routes = new Map<number, Route>();
   #nextId = 1;
@@ -106,8 +104,10 @@ export class LiveFeed {
    */
   async subscribe(filter: LiveFilter, listener: LiveListener): Promise<{ revision: Revision; end(): void }> {
     const subscription: Subscription = { ...filter, id: this.#nextId++, listener };
+    this.#subscriptions.add(subscription);
     this.#interest.add(subscription);
     const end = () => {
+      this.#subscriptions.delete(subscription);
       this.#interest.remove(subscription);
       if (this.#interest.size === 0) this.#routes.clear();
       // Too much is published until it is heard; nobody else is harmed.
@@ -128,20 +128,16 @@ export class LiveFeed {
 
   publish(update: LiveUpdate): void {
     for (const { series } of update.changes) for (const row of series) this.#learn(row);
-    const changed = new Set<LiveListener>();
     for (const { widthMs, windows } of update.changes) {
       for (let i = 0; i < windows.length; i += 1) {
         for (const subscription of this.#routeOf(windows.series[i]).subscriptions) {
-          if (subscription.widthMs !== widthMs) continue;
-          subscription.listener.onWindow(windows, i);
-          changed.add(subscription.listener);
+          if (subscription.widthMs === widthMs) subscription.listener.onWindow(windows, i);
         }
       }
     }
     this.#latest = { ...update, changes: [] };
     this.#updates += 1;
-    for (const listener of changed) listener.onChanged();
-    this.progressed.tell();
+    for (const { listener } of this.#subscriptions) listener.onUpdate();
   }
 
   /** The series of a published window. */
