@@ -32,6 +32,8 @@ export interface ServerOptions {
   readonly latenessMs?: number;
   /** What devices may use; `defaultQuotas` by default. */
   readonly quotas?: IngestQuotas;
+  /** A subscriber that has not taken a message for so long is ended. */
+  readonly subscriberStalledMsMax?: number;
   /** A fault on purpose (`lib/base/faults.ts`). */
   readonly fault?: string | undefined;
 }
@@ -64,26 +66,46 @@ export class TidemarkServer {
     durability = "fsync",
     latenessMs = latenessMsDefault,
     quotas = defaultQuotas,
+    subscriberStalledMsMax,
     fault,
   }: ServerOptions): Promise<TidemarkServer> {
     const writer = await Writer.start({ dataDir, tiers, durability, latenessMs, quotas, fault });
     const reader = new Reader({ dataDir, tiers });
     const ending = new AbortController();
-    const feed = new LiveFeed((filters) => writer.call("setFilters", filters));
+    const feed = new LiveFeed({
+      watch: (id, filter) => writer.call("watch", id, filter),
+      unwatch: (id) => writer.call("unwatch", id),
+      follow: (widthMs, windows) => writer.call("follow", widthMs, windows),
+    });
     const inlet = new Inlet(writer, { hasRates: quotas.samplesPerSecondMax !== Number.POSITIVE_INFINITY });
     writer.listener = {
       onSettled: (settlements, slabBytes) => inlet.onSettled(settlements, slabBytes),
-      onChanges: (changes) => feed.publish(changes),
+      onUpdate: (update) => feed.publish(update),
     };
     const rpc = new RpcServer(log);
     const clock = systemClock;
-    const subscriptions = new Subscriptions();
+    const subscriptions = new Subscriptions(feed, tiers, ending.signal);
     const barrier: QueryOptions["barrier"] = (selector, sessions) => writer.call("barrier", selector, sessions);
+    const openWindows: QueryOptions["openWindows"] = {
+      copy: (request) => writer.call("copyOpen", request),
+      // Nobody waits for it, and the thread may have ended.
+      release: (hold) => void writer.call("release", hold).catch(() => {}),
+    };
     rpc.add(IngestService, "bytes", ingestHandlers(inlet));
     rpc.add(
       QueryService,
       "messages",
-      queryHandlers({ reader, feed, subscriptions, tiers, clock, latenessMs, barrier, ending: ending.signal }),
+      queryHandlers({
+        reader,
+        subscriptions,
+        tiers,
+        clock,
+        latenessMs,
+        barrier,
+        openWindows,
+        incarnation: writer.ready.incarnation,
+        ...(subscriberStalledMsMax !== undefined && { stalledMsMax: subscriberStalledMsMax }),
+      }),
     );
     rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, quotas, clock }));
     const { recoveredGroups, durability: found } = writer.ready;

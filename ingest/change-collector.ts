@@ -69,7 +69,10 @@ export class ChangeCollector {
 
   /** Windows in memory. */
   get length(): number {
-    return this.#tiers.reduce((sum, tier) => sum + collectedIn(tier).reduce((of, { table }) => of + table.length, 0), 0);
+    return this.#tiers.reduce(
+      (sum, tier) => sum + collectedIn(tier).reduce((of, { table }) => of + table.length, 0),
+      0,
+    );
   }
 
   /**

@@ -2,7 +2,7 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { interval, last, Subject, takeUntil } from "rxjs";
 import { shardOf } from "../lib/aggregate/shard.ts";
 import { systemClock } from "../lib/base/clock.ts";
-import type { ThreadCall } from "../lib/base/thread-calls.ts";
+import { failedReply, type ThreadCall } from "../lib/base/thread-calls.ts";
 import type { FollowedWindow, LiveFilter } from "../lib/store/live-feed.ts";
 import { matchesMetric, type Selector } from "../lib/store/selector.ts";
 import type { SqliteStore } from "../lib/store/sqlite/sqlite-store.ts";
@@ -54,6 +54,8 @@ export class WriterLoop {
       unwatch: (id) => this.#collector.unwatch(id),
       follow: (widthMs, windows) => this.#follow(widthMs, windows),
       barrier: (selector, sessions) => this.#barrier(selector, sessions),
+      copyOpen: (request) => this.#flusher.copyOpen(request),
+      release: (hold) => this.#flusher.release(hold),
       status: () => this.#status(),
       resetDevice: (deviceId) => this.#resetDevice(deviceId),
       backUp: (file) => store.backUp(file),
@@ -113,7 +115,7 @@ export class WriterLoop {
       const result = await (this.#calls[name] as (...args: unknown[]) => unknown)(...args);
       this.#post({ kind: "reply", reply: { id, result } });
     } catch (error) {
-      this.#post({ kind: "reply", reply: { id, error } });
+      this.#post({ kind: "reply", reply: failedReply(id, error) });
     }
   }
 

@@ -3,9 +3,10 @@ import type { TelemetryErrorFields } from "../lib/base/errors.ts";
 import type { ThreadCall, ThreadReply } from "../lib/base/thread-calls.ts";
 import type { FollowedWindow, LiveFilter, LiveUpdate } from "../lib/store/live-feed.ts";
 import type { Selector } from "../lib/store/selector.ts";
-import type { Durability, JournalPosition } from "../lib/store/store.ts";
+import type { Durability, JournalPosition, OpenRequest } from "../lib/store/store.ts";
 import type { AdmissionCounters } from "./admission.ts";
 import type { Settlement } from "./call.ts";
+import type { HeldOpenWindows } from "./flusher.ts";
 import type { IngestQuotas } from "./quotas.ts";
 import type { RefusalCount } from "./refusal-counts.ts";
 import type { Slab } from "./slab.ts";
@@ -47,6 +48,9 @@ export interface WriterCalls {
    * the sessions have come.
    */
   barrier(selector: Selector | undefined, sessions: boolean): JournalPosition;
+  /** What is not stored of a selection; undefined: too much, pass a barrier. The tables stay as they are until `release`. */
+  copyOpen(request: OpenRequest): HeldOpenWindows | undefined;
+  release(hold: number): void;
   status(): WriterStatus;
   /** Lets whichever spool registers next take a device over. @returns false when it is not known */
   resetDevice(deviceId: string): boolean;

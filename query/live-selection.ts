@@ -86,6 +86,7 @@ export class LiveSelection implements LiveListener {
 
   /** Memory of the windows that wait for some subscriber. */
   get bytes(): number {
+    this.#dropPassed();
     return this.#windows.length * this.#windowBytes;
   }
 
@@ -184,7 +185,8 @@ export class LiveSelection implements LiveListener {
   }
 
   onUpdate(): void {
-    for (const { wake } of this.#readers) if (wake !== undefined && (this.#changed || wake.for === "update")) wake.call();
+    for (const { wake } of this.#readers)
+      if (wake !== undefined && (this.#changed || wake.for === "update")) wake.call();
     this.#changed = false;
   }
 
@@ -192,10 +194,15 @@ export class LiveSelection implements LiveListener {
     this.#provisional.drop(series);
   }
 
-  /** Lets go of what everyone has been sent. */
+  /** An update with windows of it has come. */
   #begin(): void {
     this.#changed = true;
     this.#pages.clear();
+    this.#dropPassed();
+  }
+
+  /** Lets go of what everyone has been sent. */
+  #dropPassed(): void {
     let passed = this.#lastChange;
     for (const { cursor } of this.#readers) passed = Math.min(passed, cursor);
     this.#windows.dropThrough(passed);

@@ -26,10 +26,9 @@ export class ProvisionalStarts {
   }
 
   #add(series: number, startMs: number): void {
-    let ofStart = this.#series.get(startMs);
-    if (ofStart === undefined) this.#series.set(startMs, (ofStart = new Set()));
+    const ofStart = this.#series.get(startMs) ?? new Set();
     if (ofStart.has(series)) return;
-    ofStart.add(series);
+    this.#series.set(startMs, ofStart.add(series));
     this.#size += 1;
     if (this.#size <= provisionalStartsMax) return;
     this.#overflowed = true;

@@ -8,8 +8,7 @@ import type { Revision } from "../lib/store/store.ts";
 /** How far a subscription has come. */
 export type Place =
   /** Its snapshot is not complete: it begins again. `fromMs`: of its first window. */
-  | { readonly kind: "snapshot"; readonly fromMs: number }
-  | ChangesPlace;
+  { readonly kind: "snapshot"; readonly fromMs: number } | ChangesPlace;
 
 /** Everything has been sent that changed up to a commit. */
 export interface ChangesPlace {
@@ -53,13 +52,18 @@ export class TokenScope {
   /** @throws TelemetryError when it is not a token of this database, selector and tier */
   decode(bytes: Uint8Array): Place {
     const token = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const isWhole = token.length === tokenBytes && token.readUInt32LE(bodyBytes) === crc32(token.subarray(0, bodyBytes));
+    const isWhole =
+      token.length === tokenBytes && token.readUInt32LE(bodyBytes) === crc32(token.subarray(0, bodyBytes));
     if (!isWhole || token.readUInt8(0) >> 1 !== version) {
       throw invalidField("resume_token", "is not a resume token", "send the bytes of the last message as they came");
     }
     if (!token.subarray(1, 9).equals(this.#head.subarray(0, 8))) throw anotherStore("is of another database");
     if (!token.subarray(9, 17).equals(this.#head.subarray(8))) {
-      throw invalidField("resume_token", "is of another selection", "send it with the selector and tier that it came of");
+      throw invalidField(
+        "resume_token",
+        "is of another selection",
+        "send it with the selector and tier that it came of",
+      );
     }
     const kind = kinds[token.readUInt8(0) & 1];
     const fromMs = token.readDoubleLE(25);
@@ -78,7 +82,10 @@ export function anotherStore(what: string): TelemetryError {
 }
 
 function selectionHash({ selector, widthMs }: LiveFilter): Buffer {
-  return createHash("sha256").update(`${widthMs} ${selectorKey(selector)}`).digest().subarray(0, 8);
+  return createHash("sha256")
+    .update(`${widthMs} ${selectorKey(selector)}`)
+    .digest()
+    .subarray(0, 8);
 }
 
 /** Equal for selectors that choose the same, in whatever order they name it. */

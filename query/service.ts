@@ -2,9 +2,8 @@ import type { Tier } from "../lib/aggregate/tiers.ts";
 import type { Clock } from "../lib/base/clock.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
 import type { Handlers } from "../lib/rpc/server.ts";
-import type { LiveFeed } from "../lib/store/live-feed.ts";
 import type { Selector } from "../lib/store/selector.ts";
-import type { Revision } from "../lib/store/store.ts";
+import type { OpenRequest, OpenWindows, Revision } from "../lib/store/store.ts";
 import type { QueryService } from "../proto/gen/telemetry/v1/query_service_pb.js";
 import { listHandlers } from "./lists.ts";
 import { rangeHandlers } from "./ranges.ts";
@@ -14,7 +13,6 @@ import type { Subscriptions } from "./subscriptions.ts";
 
 export interface QueryOptions {
   readonly reader: Reader;
-  readonly feed: LiveFeed;
   readonly subscriptions: Subscriptions;
   /** Finest first. */
   readonly tiers: readonly Tier[];
@@ -26,8 +24,21 @@ export interface QueryOptions {
    * sessions have come (`sessions`).
    */
   readonly barrier: (selector: Selector | undefined, sessions: boolean) => Promise<Revision>;
-  /** Aborted when the server ends: subscriptions end with it. */
-  readonly ending: AbortSignal;
+  /** What the writer has in memory. */
+  readonly openWindows: OpenWindowsSource;
+  /** Names the database, 32 hexadecimal digits: resume tokens are good for one. */
+  readonly incarnation: string;
+  /** A subscriber that has not taken a message for so long is ended; `subscriberStalledMsMax` by default. */
+  readonly stalledMsMax?: number;
+}
+
+export interface OpenWindowsSource {
+  /**
+   * Copies what is not stored of a selection. The tables stay as they are until its hold is released, or for a moment.
+   * @returns undefined when it is too much: pass the barrier
+   */
+  copy(request: OpenRequest): Promise<(OpenWindows & { readonly hold: number }) | undefined>;
+  release(hold: number): void;
 }
 
 /** What QueryService answers, one file per kind of question. */

@@ -38,12 +38,18 @@ export function frameMessage(
 
 export function heartbeatMessage(revision: Revision, nowMs: number, resumeToken: Uint8Array): Uint8Array {
   const value = { revision: BigInt(revision), time: timestampFromMs(nowMs) };
-  return toBinary(SubscribeResponseSchema, create(SubscribeResponseSchema, { event: { case: "heartbeat", value }, resumeToken }));
+  return toBinary(
+    SubscribeResponseSchema,
+    create(SubscribeResponseSchema, { event: { case: "heartbeat", value }, resumeToken }),
+  );
 }
 
 export function endMessage(reason: SubscriptionEndReason, detail: string, resumeToken: Uint8Array): Uint8Array {
   const value = { reason, detail };
-  return toBinary(SubscribeResponseSchema, create(SubscribeResponseSchema, { event: { case: "end", value }, resumeToken }));
+  return toBinary(
+    SubscribeResponseSchema,
+    create(SubscribeResponseSchema, { event: { case: "end", value }, resumeToken }),
+  );
 }
 
 const none = new Uint8Array();

@@ -18,7 +18,7 @@ export function subscribeHandlers(options: QueryOptions): Pick<QueryHandlers, "s
   return {
     async *subscribe(request, context) {
       const selector = readSelector(request.selector);
-      const widthMs = request.tier === undefined ? tiers[0].widthMs : readTier(request.tier, tiers);
+      const widthMs = request.tier === undefined ? tiers[0].widthMs : readTier(request.tier, tiers).widthMs;
       const intervalMs = readInterval(request);
       const quantiles = readQuantiles(request.quantiles);
       const columns = readAggregates(request.aggregates);
@@ -31,7 +31,11 @@ export function subscribeHandlers(options: QueryOptions): Pick<QueryHandlers, "s
   };
 }
 
-function readPlace({ resumeToken, snapshotFrom }: SubscribeRequest, scope: TokenScope, widthMs: number): Place | undefined {
+function readPlace(
+  { resumeToken, snapshotFrom }: SubscribeRequest,
+  scope: TokenScope,
+  widthMs: number,
+): Place | undefined {
   if (resumeToken.length > 0) return scope.decode(resumeToken);
   if (snapshotFrom === undefined) return undefined;
   return { kind: "snapshot", fromMs: windowStart(readTime("snapshot_from", snapshotFrom), widthMs) };

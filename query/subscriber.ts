@@ -2,23 +2,27 @@ import { provisionalState } from "../lib/aggregate/watermark.ts";
 import type { Clock } from "../lib/base/clock.ts";
 import {
   catchUpIntervalMsMin,
+  frameWindowsMax,
   heartbeatIntervalMs,
   subscriberEndMsMax,
   subscriberStalledMsMax,
   timeMsMax,
+  timeMsMin,
 } from "../lib/base/limits.ts";
 import { waitFor } from "../lib/base/wait.ts";
 import type { CallContext } from "../lib/rpc/server.ts";
 import type { FollowedWindow } from "../lib/store/live-feed.ts";
+import { SeriesIds } from "../lib/store/series-ids.ts";
 import type { Revision, SeriesRow } from "../lib/store/store.ts";
 import { encodeFrame } from "../lib/wire/frame-encoder.ts";
 import { SubscriptionEndReason } from "../proto/gen/telemetry/v1/query_service_pb.js";
+import { beginAnswer } from "./answer.ts";
 import type { LivePage, LiveSelection, SelectionReader } from "./live-selection.ts";
 import type { AnswerPage } from "./range-answer.ts";
 import { anotherStore, type ChangesPlace, type Place, type TokenScope } from "./resume-token.ts";
 import type { QueryOptions } from "./service.ts";
+import type { StoreTurn } from "./store-turn.ts";
 import { endMessage, frameMessage, heartbeatMessage } from "./subscribe-message.ts";
-import { ToldSeries } from "./told-series.ts";
 
 export interface SubscriberRequest {
   /** Where it begins; undefined: with the changes from now on. */
@@ -48,7 +52,8 @@ export class Subscriber {
   readonly #intervalMs: number;
   readonly #scope: TokenScope;
   readonly #reader: SelectionReader;
-  readonly #told = new ToldSeries();
+  /** Series that the call has been told, by `ordinalOf`. */
+  readonly #told = new SeriesIds();
   /** What the latest token says. */
   #place: Place;
   /** Changes wait until the feed has told all that the store has shown: they would be older. */
@@ -72,8 +77,8 @@ export class Subscriber {
 
   async *messages(begins: Place | undefined): AsyncGenerator<Uint8Array, void> {
     try {
-      if (begins?.kind === "snapshot") yield* this.#readSnapshot(begins.fromMs);
-      else if (begins?.kind === "changes") yield* this.#catchUp(begins);
+      if (begins?.kind === "snapshot") yield* this.#inTurn((turn) => this.#readSnapshot(turn, begins.fromMs));
+      else if (begins?.kind === "changes") yield* this.#inTurn((turn) => this.#catchUp(turn, begins));
       if (!this.#isOver) yield* this.#sendHeartbeat();
       while (!this.#isOver) yield* this.#step();
       if (!this.#context.signal.aborted) yield* this.#sendEnd();
@@ -122,8 +127,9 @@ export class Subscriber {
     this.#selection.sendTimes(this.#intervalMs).sent(nowMs);
     this.#changesSentMs = nowMs;
     if (this.#selection.isBehind(this.#reader)) {
-      // Only one that was never shown anything of the store has another kind of place.
-      if (this.#place.kind === "changes") yield* this.#catchUp(this.#place);
+      const place = this.#place;
+      // A snapshot is complete before changes are sent.
+      if (place.kind === "changes") yield* this.#inTurn((turn) => this.#catchUp(turn, place));
       if (!this.#isOver) yield* this.#sendHeartbeat();
       return;
     }
@@ -141,7 +147,7 @@ export class Subscriber {
   #pageMessage(page: LivePage): Uint8Array {
     const series: SeriesRow[] = [];
     for (const id of page.series) {
-      if (!this.#told.tell(this.#selection.ordinalOf(id))) continue;
+      if (!this.#told.add(this.#selection.ordinalOf(id))) continue;
       const row = this.#options.subscriptions.feed.seriesOf(id);
       if (row !== undefined) series.push(row);
     }
@@ -153,57 +159,87 @@ export class Subscriber {
     return page.message.bytes;
   }
 
-  async *#readSnapshot(fromMs: number): AsyncGenerator<Uint8Array, void> {
-    const { reader, barrier } = this.#options;
-    const { revision: joined } = this.#selection.place;
-    const revision = await barrier(this.#selection.request.selector, true);
-    const store = new StoreShown(this.#options, this.#selection);
-    for await (const page of reader.range({ ...store.asked, groupBy: [], fromMs, toMs: timeMsMax })) {
-      if (this.#isOver) return;
-      yield* this.#show("snapshot", page, revision, store);
+  /** Runs when it has a turn to read the store, and again when it has lost it. */
+  async *#inTurn(run: (turn: StoreTurn) => AsyncGenerator<Uint8Array, void>): AsyncGenerator<Uint8Array, void> {
+    for (let again = true; again && !this.#isOver; ) {
+      const turn = await this.#options.subscriptions.turn(this.#context.signal);
+      try {
+        yield* run(turn);
+      } finally {
+        turn.end();
+      }
+      again = turn.isLost;
     }
+  }
+
+  async *#readSnapshot(turn: StoreTurn, fromMs: number): AsyncGenerator<Uint8Array, void> {
+    const { revision: joined } = this.#rejoin();
+    const store = new StoreShown(this.#options, this.#selection);
+    const asked = { ...store.asked, groupBy: [], fromMs, toMs: timeMsMax };
+    const { reading, revision } = await beginAnswer(asked, this.#options);
+    turn.read(reading);
+    yield* this.#showPages(turn, "snapshot", revision, store);
+    if (turn.isLost || this.#isOver) return;
     this.#place = { kind: "changes", revision: joined, fromMs: store.provisionalFromMs };
     this.#shown = store.shown;
   }
 
   /** What has changed since a place, from the store: of another call, or of this one when it was too slow. */
-  async *#catchUp(since: ChangesPlace): AsyncGenerator<Uint8Array, void> {
+  async *#catchUp(turn: StoreTurn, since: ChangesPlace): AsyncGenerator<Uint8Array, void> {
     const { reader, barrier } = this.#options;
-    // Whatever changes from here on comes from the selection.
-    this.#reader.cursor = this.#selection.lastChange;
-    const { revision: joined } = this.#selection.place;
+    const { revision: joined } = this.#rejoin();
+    const store = new StoreShown(this.#options, this.#selection);
     const revision = await barrier(this.#selection.request.selector, true);
     // A power cut may take back what was acked without fsync, a replaced directory anything.
-    if (since.revision > revision) throw anotherStore(`is of commit ${since.revision}, of which this database has ${revision}`);
-    const store = new StoreShown(this.#options, this.#selection);
-    const fromMs = Math.max(since.fromMs, -timeMsMax);
+    if (since.revision > revision) {
+      throw anotherStore(`is of commit ${since.revision}, of which this database has ${revision}`);
+    }
+    const fromMs = Math.max(since.fromMs, timeMsMin);
     if (fromMs <= timeMsMax) {
-      for await (const page of reader.range({ ...store.asked, groupBy: [], fromMs, toMs: timeMsMax })) {
-        if (this.#isOver) return;
-        yield* this.#show("changes", page, revision, store);
-      }
+      const answer = await beginAnswer({ ...store.asked, groupBy: [], fromMs, toMs: timeMsMax }, this.#options);
+      turn.read(answer.reading);
+      yield* this.#showPages(turn, "changes", answer.revision, store);
+      if (turn.isLost || this.#isOver) return;
     }
-    for await (const page of reader.changed({ ...store.asked, after: since.revision, beforeMs: fromMs })) {
-      if (this.#isOver) return;
-      yield* this.#show("changes", page, revision, store);
-    }
+    turn.read(await reader.openChanged({ ...store.asked, after: since.revision, beforeMs: fromMs }));
+    yield* this.#showPages(turn, "changes", revision, store);
+    if (turn.isLost || this.#isOver) return;
     this.#place = { kind: "changes", revision: joined, fromMs: store.provisionalFromMs };
     this.#shown = store.shown;
     this.#caughtUpMs = this.#clock.elapsedMs();
   }
 
-  async *#show(
+  /** Whatever changes from here on comes from the selection. */
+  #rejoin(): ChangesPlace {
+    this.#reader.cursor = this.#selection.lastChange;
+    return this.#selection.place;
+  }
+
+  async *#showPages(
+    turn: StoreTurn,
     kind: "snapshot" | "changes",
-    page: AnswerPage,
     revision: Revision,
     store: StoreShown,
   ): AsyncGenerator<Uint8Array, void> {
-    if (page.windows.length === 0) return;
-    await store.show(page);
+    for (;;) {
+      const page = await turn.nextPage(frameWindowsMax);
+      if (page === undefined || this.#isOver) return;
+      if (page.windows.length === 0) continue;
+      await store.show(page);
+      const taken = turn.waitFor();
+      try {
+        yield* this.#send(this.#storeMessage(kind, page, revision));
+      } finally {
+        taken();
+      }
+    }
+  }
+
+  #storeMessage(kind: "snapshot" | "changes", page: AnswerPage, revision: Revision): Uint8Array {
     const { widthMs, columns } = this.#selection.request;
-    const series = page.series.filter(({ id }) => this.#told.tell(this.#selection.ordinalOf(id)));
+    const series = page.series.filter(({ id }) => this.#told.add(this.#selection.ordinalOf(id)));
     const frame = encodeFrame({ widthMs, revision, series: [] }, page.windows, columns, page.quantileValues);
-    yield* this.#send(frameMessage(kind, frame, series, this.#token()));
+    return frameMessage(kind, frame, series, this.#token());
   }
 
   /** Whether the feed has told all that the store has shown. */
@@ -228,7 +264,9 @@ export class Subscriber {
     const stalledS = Math.round(this.#stalledMs / 1_000);
     const isTooSlow = this.#stalledMs > this.#stalledMsMax;
     yield* isTooSlow
-      ? this.#send(endMessage(TOO_SLOW, `nothing was read for ${stalledS} s; subscribe again with the token`, this.#token()))
+      ? this.#send(
+          endMessage(TOO_SLOW, `nothing was read for ${stalledS} s; subscribe again with the token`, this.#token()),
+        )
       : this.#send(endMessage(DRAIN, "the server is shutting down; subscribe again with the token", this.#token()));
   }
 

@@ -1,7 +1,10 @@
 import type { Tier } from "../lib/aggregate/tiers.ts";
+import { subscriberReadsMax } from "../lib/base/limits.ts";
 import type { LiveFeed } from "../lib/store/live-feed.ts";
 import { LiveSelection, type SelectionRequest } from "./live-selection.ts";
 import { selectorKey } from "./resume-token.ts";
+import { Slots } from "./slots.ts";
+import { StoreTurn } from "./store-turn.ts";
 
 /** A selection with those who have it open. */
 interface Shared {
@@ -16,6 +19,8 @@ export class Subscriptions {
   readonly feed: LiveFeed;
   readonly #tiers: readonly Tier[];
   readonly #ending: AbortSignal;
+  /** Turns to read the store. */
+  readonly #turns = new Slots(subscriberReadsMax, Number.POSITIVE_INFINITY, () => new TypeError("any number may wait"));
   readonly #shared = new Map<string, Shared>();
   #size = 0;
   #framesEncoded = 0;
@@ -53,6 +58,11 @@ export class Subscriptions {
     let most = 0;
     for (const { selection } of this.#shared.values()) most = Math.max(most, selection.bytes);
     return most;
+  }
+
+  /** Waits for a turn to read the store: end it. @throws TelemetryError CANCELLED when the signal is aborted */
+  async turn(signal: AbortSignal): Promise<StoreTurn> {
+    return new StoreTurn(await this.#turns.take(signal));
   }
 
   /** Runs with the selection of a request for as long as a subscriber has it open. */
@@ -93,5 +103,10 @@ export class Subscriptions {
 }
 
 function keyOf({ selector, widthMs, quantiles, columns }: SelectionRequest): string {
-  return JSON.stringify([selectorKey(selector), widthMs, quantiles, columns === undefined ? null : [...columns].sort()]);
+  return JSON.stringify([
+    selectorKey(selector),
+    widthMs,
+    quantiles,
+    columns === undefined ? null : [...columns].sort(),
+  ]);
 }

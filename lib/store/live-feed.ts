@@ -151,7 +151,8 @@ export class LiveFeed {
     if (before === undefined) return;
     const after = new Set(this.#routeOf(row.id).subscriptions);
     for (const subscription of before.subscriptions) {
-      if (!after.has(subscription)) subscription.listener.onUnselected(row.id);
+      // One that has ended need not be told.
+      if (!after.has(subscription) && this.#subscriptions.has(subscription)) subscription.listener.onUnselected(row.id);
     }
   }
 

@@ -295,7 +295,9 @@ function sqliteStore(tiers: readonly Tier[]): Store {
     series: reader.series.bind(reader),
     unknownDevices: reader.unknownDevices.bind(reader),
     openRange: reader.openRange.bind(reader),
+    openChanged: reader.openChanged.bind(reader),
     progress: reader.progress.bind(reader),
+    select: reader.select.bind(reader),
   });
 }
 

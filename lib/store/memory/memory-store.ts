@@ -2,15 +2,14 @@ import type { WindowPart } from "../../aggregate/held-windows.ts";
 import { mergeBelow } from "../../aggregate/roll-up.ts";
 import type { Shard } from "../../aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../aggregate/tiers.ts";
-import type { DeviceProgress } from "../../aggregate/watermark.ts";
 import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, setWindow, type WindowTable } from "../../aggregate/window-table.ts";
-import type { Selector } from "../selector.ts";
-import { matches } from "../selector.ts";
+import { matches, type Selector } from "../selector.ts";
 import type {
   AggregateReader,
   AggregateStore,
   CatalogStep,
+  ChangedReader,
   ChangedRequest,
   Device,
   DeviceRow,
@@ -18,9 +17,12 @@ import type {
   JournalEntry,
   JournalPosition,
   NextIds,
+  OpenWindows,
+  ProgressColumns,
   RangePage,
   RangeReader,
   RangeRequest,
+  Selection,
   Series,
   SeriesPosition,
   SeriesRow,
@@ -38,12 +40,13 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   readonly tiers: readonly Tier[];
   readonly rolledMs: number[];
   position: JournalPosition = 0;
+  commits = 0;
   readonly #journal: JournalEntry[] = [];
   readonly #positions = new Map<Shard, JournalPosition>();
   readonly #devices = new Map<string, Device>();
   readonly #sessions = new Map<number, Session>();
   readonly #series = new Map<number, Series>();
-  readonly #windows = new Map<string, { tier: Tier; table: WindowTable }>();
+  #windows = new Map<string, { tier: Tier; table: WindowTable }>();
 
   constructor(tiers: readonly Tier[]) {
     this.tiers = tiers;
@@ -143,15 +146,18 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   }
 
   commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void {
+    this.commits += 1;
     for (const part of parts) this.#storeWindows(part);
     this.#positions.set(shard, through);
   }
 
   storeRollUp(part: WindowPart): void {
+    this.commits += 1;
     this.#storeWindows(part);
   }
 
   advanceRollUp(widthMs: number, rolledMs: number): void {
+    this.commits += 1;
     this.rolledMs[this.tiers.findIndex((tier) => tier.widthMs === widthMs)] = rolledMs;
   }
 
@@ -169,6 +175,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
       return table.starts[0] < Math.min(keptFromMs(tier, nowMs), shownMs);
     });
     for (const [key] of old.slice(0, windowsMax)) this.#windows.delete(key);
+    if (old.length > 0) this.commits += 1;
     return Math.min(old.length, windowsMax);
   }
 
@@ -203,22 +210,40 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
     return deviceIds.filter((id) => !this.#devices.has(id));
   }
 
-  progress(device: number): DeviceProgress {
-    const row = [...this.#devices.values()].find(({ id }) => id === device);
-    return row === undefined ? { lastSeenAtMs: undefined, latestEventMs: undefined } : this.#deviceRow(row);
+  select(selector: Selector): Selection {
+    if (Object.values(selector).every((part) => part === undefined)) return { series: undefined, devices: undefined };
+    const rows = this.series(selector, undefined, Number.MAX_SAFE_INTEGER);
+    return {
+      series: Int32Array.from(rows, ({ id }) => id).sort(),
+      devices: Int32Array.from(new Set(rows.map(({ device }) => device))).sort(),
+    };
   }
 
-  openRange(request: RangeRequest): RangeReader {
+  progress(devices: Int32Array | undefined): ProgressColumns {
+    const rows = [...this.#devices.values()]
+      .filter(({ id }) => devices?.includes(id) ?? true)
+      .map((device) => this.#deviceRow(device));
+    return {
+      devices: Int32Array.from(rows, ({ id }) => id),
+      lastSeenMs: Float64Array.from(rows, ({ lastSeenAtMs }) => lastSeenAtMs ?? Number.NaN),
+      latestEventMs: Float64Array.from(rows, ({ latestEventMs }) => latestEventMs ?? Number.NaN),
+    };
+  }
+
+  openRange(request: RangeRequest, _selection?: Selection, open?: OpenWindows): RangeReader {
+    const over = this.#withOpen(open);
     const rows = new Map(this.series(request.selector, undefined, Number.MAX_SAFE_INTEGER).map((row) => [row.id, row]));
     const fromMs = windowStart(request.fromMs, request.widthMs);
-    const found = this.#windowsOfTier(request.widthMs)
+    const found = over
+      .#windowsOfTier(request.widthMs)
       .filter((table) => rows.has(table.series[0]))
       .filter((table) => table.starts[0] >= fromMs && table.starts[0] < request.toMs)
       .sort((a, b) => a.starts[0] - b.starts[0] || a.series[0] - b.series[0]);
-    return pagesOf(found, rows);
+    const storedUntilMs = this.rolledMs[this.tiers.findIndex(({ widthMs }) => widthMs === request.widthMs)];
+    return { storedUntilMs, ...pagesOf(found, rows) };
   }
 
-  openChanged({ selector, widthMs, after, beforeMs }: ChangedRequest): RangeReader {
+  openChanged({ selector, widthMs, after, beforeMs }: ChangedRequest): ChangedReader {
     const rows = new Map(this.series(selector, undefined, Number.MAX_SAFE_INTEGER).map((row) => [row.id, row]));
     const all = this.#windowsOfTier(widthMs).filter((table) => rows.has(table.series[0]));
     const changed = all.filter((table) => table.revisions[0] > after && table.starts[0] < beforeMs);
@@ -235,6 +260,22 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   }
 
   close(): void {}
+
+  /** As it would be if the open windows that are newer were stored. */
+  #withOpen(open: OpenWindows | undefined): MemoryStore {
+    const over = new MemoryStore(this.tiers);
+    over.#windows = new Map(this.#windows);
+    over.rolledMs.splice(0, this.rolledMs.length, ...this.rolledMs);
+    for (const [t, table] of (open?.windows ?? []).entries()) {
+      for (let at = 0; at < table.length; at += 1) {
+        const { widthMs } = this.tiers[t];
+        const before = this.#windows.get(windowKey(widthMs, table.starts[at], table.series[at]));
+        if (before !== undefined && before.table.revisions[0] > table.revisions[at]) continue;
+        over.#storeWindows({ widthMs, table, rows: [at] });
+      }
+    }
+    return over;
+  }
 
   #deviceRow(device: Device): DeviceRow {
     const sessions = [...this.#sessions.values()].filter((session) => session.device === device.id);
@@ -302,7 +343,7 @@ function copyOf(table: WindowTable): WindowTable {
 }
 
 /** @param found windows, a table each */
-function pagesOf(found: WindowTable[], rows: ReadonlyMap<number, SeriesRow>): RangeReader {
+function pagesOf(found: WindowTable[], rows: ReadonlyMap<number, SeriesRow>): ChangedReader {
   const told = new Set<number>();
   let first = true;
   const next = (windowsMax: number): RangePage | undefined => {

@@ -4,15 +4,9 @@ import { type Shard, seriesOf, shardOf } from "../../aggregate/shard.ts";
 import type { Tier } from "../../aggregate/tiers.ts";
 import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, type WindowTable } from "../../aggregate/window-table.ts";
-import type { ChangedRequest, RangePage, RangeReader, Revision, SeriesRow } from "../store.ts";
-import {
-  latestStart,
-  nextStart,
-  readMarks,
-  readWindows,
-  type Statements,
-  type WindowReads,
-} from "./rows.ts";
+import { SeriesIds } from "../series-ids.ts";
+import type { ChangedReader, ChangedRequest, RangePage, Revision, Selection, SeriesRow } from "../store.ts";
+import { latestStart, nextStart, readMarks, readWindows, type Statements, type WindowReads } from "./rows.ts";
 
 /**
  * What changed after a commit. For the windows of each tier, shard and start the table `changes` has the highest revision
@@ -26,8 +20,8 @@ export class WindowChangesOfPart {
 
   add({ series, starts, revisions }: WindowTable, at: number): void {
     const shard = shardOf(series[at]);
-    let byStart = this.#revisions.get(shard);
-    if (byStart === undefined) this.#revisions.set(shard, (byStart = new Map()));
+    const byStart = this.#revisions.get(shard) ?? new Map<number, Revision>();
+    this.#revisions.set(shard, byStart);
     byStart.set(starts[at], Math.max(revisions[at], byStart.get(starts[at]) ?? 0));
   }
 
@@ -63,17 +57,19 @@ const looksPerPageMax = 512;
 type Sql = WindowReads & ReturnType<typeof prepareChangeReads>;
 
 /** Shard by shard, each in the order of the starts. Each page goes by the marks of the tiers as they are by then. */
-export class ChangedWindows implements RangeReader, StoredWindows {
+export class ChangedWindows implements ChangedReader, StoredWindows {
   readonly tiers: readonly Tier[];
   rolledMs: readonly number[] = [];
   readonly #db: Database;
   readonly #sql: Sql;
   readonly #request: ChangedRequest;
   readonly #tier: number;
-  readonly #selection: ReadonlyMap<number, SeriesRow> | "all";
-  readonly #seriesOf: (id: number) => SeriesRow;
-  readonly #rows = new Map<number, SeriesRow>();
-  readonly #told = new Set<number>();
+  /** Undefined: all are selected. */
+  readonly #selected: SeriesIds | undefined;
+  readonly #seriesById: (id: number) => SeriesRow | undefined;
+  /** Those of the shard that is being read. */
+  readonly #rows = new Map<number, SeriesRow | undefined>();
+  readonly #told = new SeriesIds();
   /** The shards that are left, the first one being read, with the series that are selected there. */
   readonly #shards: [Shard, SeriesRange][];
   /** Of the shard that is being read; undefined: not looked for yet. */
@@ -88,17 +84,17 @@ export class ChangedWindows implements RangeReader, StoredWindows {
     sql: Sql,
     tiers: readonly Tier[],
     request: ChangedRequest,
-    selection: ReadonlyMap<number, SeriesRow> | "all",
-    seriesOf: (id: number) => SeriesRow,
+    { series }: Selection,
+    seriesById: (id: number) => SeriesRow | undefined,
   ) {
     this.#db = db;
     this.#sql = sql;
     this.tiers = tiers;
     this.#request = request;
     this.#tier = tiers.findIndex(({ widthMs }) => widthMs === request.widthMs);
-    this.#selection = selection;
-    this.#seriesOf = seriesOf;
-    this.#shards = selection === "all" ? allShards(sql) : shardsOf(selection);
+    this.#selected = series === undefined ? undefined : idsOf(series);
+    this.#seriesById = seriesById;
+    this.#shards = series === undefined ? allShards(sql) : shardsOf(series);
   }
 
   nextStart(widthMs: number, fromMs: number, toMs: number): number | undefined {
@@ -136,6 +132,7 @@ export class ChangedWindows implements RangeReader, StoredWindows {
       this.#starts = undefined;
       this.#startMs = Number.MIN_SAFE_INTEGER;
       this.#shards.shift();
+      this.#rows.clear();
       return true;
     }
     this.#startMs = startMs;
@@ -191,23 +188,27 @@ export class ChangedWindows implements RangeReader, StoredWindows {
 
   /** @returns undefined when it is not selected */
   #rowOf(series: number): SeriesRow | undefined {
-    if (this.#selection !== "all") return this.#selection.get(series);
-    let row = this.#rows.get(series);
-    if (row === undefined) this.#rows.set(series, (row = this.#seriesOf(series)));
-    return row;
+    if (this.#selected?.has(series) === false) return undefined;
+    if (!this.#rows.has(series)) this.#rows.set(series, this.#seriesById(series));
+    return this.#rows.get(series);
   }
 
   #untold(windows: WindowTable): SeriesRow[] {
     const rows: SeriesRow[] = [];
     for (let i = 0; i < windows.length; i += 1) {
       const id = windows.series[i];
-      if (this.#told.has(id)) continue;
-      this.#told.add(id);
+      if (!this.#told.add(id)) continue;
       const row = this.#rowOf(id);
       if (row !== undefined) rows.push(row);
     }
     return rows;
   }
+}
+
+function idsOf(series: Int32Array): SeriesIds {
+  const ids = new SeriesIds();
+  for (const id of series) ids.add(id);
+  return ids;
 }
 
 function allShards(sql: Sql): [Shard, SeriesRange][] {
@@ -216,9 +217,9 @@ function allShards(sql: Sql): [Shard, SeriesRange][] {
 }
 
 /** The selected series of each shard, from the first of them to the last. */
-function shardsOf(selection: ReadonlyMap<number, SeriesRow>): [Shard, SeriesRange][] {
+function shardsOf(series: Int32Array): [Shard, SeriesRange][] {
   const ranges = new Map<Shard, SeriesRange>();
-  for (const id of selection.keys()) {
+  for (const id of series) {
     const { first, last } = ranges.get(shardOf(id)) ?? { first: id, last: id };
     ranges.set(shardOf(id), { first: Math.min(first, id), last: Math.max(last, id) });
   }

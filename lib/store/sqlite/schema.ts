@@ -15,7 +15,8 @@ export const schemaVersion = 4;
 const schema = `
 CREATE TABLE meta (
   incarnation TEXT NOT NULL,      -- 32 hexadecimal digits: names this database
-  trimmed     INTEGER NOT NULL    -- journal positions up to here are deleted
+  trimmed     INTEGER NOT NULL,   -- journal positions up to here are deleted
+  commits     INTEGER NOT NULL    -- transactions that have changed windows or marks of tiers
 ) STRICT;
 
 -- Groups of records as they were acked, until every aggregate shows them.
@@ -150,7 +151,7 @@ export function prepareSchema(db: Database, file: string, tiers: readonly Tier[]
   }
   db.transaction(() => {
     db.exec(schema);
-    db.prepare("INSERT INTO meta VALUES (?, 0)").run(randomBytes(16).toString("hex"));
+    db.prepare("INSERT INTO meta VALUES (?, 0, 0)").run(randomBytes(16).toString("hex"));
     const insert = db.prepare("INSERT INTO tiers VALUES (?, NULL)");
     for (const { widthMs } of tiers) insert.run(widthMs);
     db.pragma(`application_id = ${applicationId}`);

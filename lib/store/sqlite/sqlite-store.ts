@@ -19,8 +19,8 @@ import type {
   StoredDevice,
 } from "../store.ts";
 import { AckedPosition } from "./acked-position.ts";
-import { checkUndamaged } from "./damage.ts";
 import { WindowChangesOfPart } from "./changed-windows.ts";
+import { checkUndamaged } from "./damage.ts";
 import { databaseFile, openForWriting } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import {
@@ -80,6 +80,7 @@ export class SqliteStore implements AggregateStore, Journal {
   readonly durability: Durability;
   readonly tiers: readonly Tier[];
   readonly rolledMs: number[];
+  #commits: number;
   #position: JournalPosition;
   readonly #db: Database.Database;
   readonly #lock: { release(): void };
@@ -93,7 +94,8 @@ export class SqliteStore implements AggregateStore, Journal {
     this.#logFile = `${databaseFile(dataDir)}-wal`;
     this.tiers = tiers;
     this.#sql = prepareStatements(db);
-    const meta = this.#sql.meta.get() as { incarnation: string; trimmed: number };
+    const meta = this.#sql.meta.get() as { incarnation: string; trimmed: number; commits: number };
+    this.#commits = meta.commits;
     this.incarnation = meta.incarnation;
     this.rolledMs = readMarks(this.#sql);
     this.#position = (this.#sql.lastPosition.get() as number | null) ?? meta.trimmed;
@@ -104,6 +106,10 @@ export class SqliteStore implements AggregateStore, Journal {
 
   get position(): JournalPosition {
     return this.#position;
+  }
+
+  get commits(): number {
+    return this.#commits;
   }
 
   nextIds(): NextIds {
@@ -213,20 +219,25 @@ export class SqliteStore implements AggregateStore, Journal {
   }
 
   commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void {
-    this.#withoutSync(() => {
+    this.#changeWindows(() => {
       for (const part of parts) this.#writeWindows(part);
       this.#sql.writePosition.run(shard, through);
+      return true;
     });
   }
 
   storeRollUp(part: WindowPart): void {
-    this.#withoutSync(() => this.#writeWindows(part));
+    this.#changeWindows(() => {
+      this.#writeWindows(part);
+      return true;
+    });
   }
 
   advanceRollUp(widthMs: number, rolledMs: number): void {
     const tier = this.tiers.findIndex((each) => each.widthMs === widthMs);
-    this.#withoutSync(() => {
+    this.#changeWindows(() => {
       this.#sql.advanceRollUp.run(rolledMs, widthMs);
+      return true;
     });
     this.rolledMs[tier] = rolledMs;
   }
@@ -242,10 +253,12 @@ export class SqliteStore implements AggregateStore, Journal {
     for (const [t, tier] of this.tiers.entries()) {
       if (tier.retentionMs === undefined || deleted >= windowsMax) continue;
       const before = Math.min(keptFromMs(tier, nowMs), this.rolledMs[t + 1] ?? Number.POSITIVE_INFINITY);
-      this.#withoutSync(() => {
-        deleted += this.#sql.prune.run(tier.widthMs, before, windowsMax - deleted).changes;
+      this.#changeWindows(() => {
+        const { changes } = this.#sql.prune.run(tier.widthMs, before, windowsMax - deleted);
+        deleted += changes;
         // While some are left, so is what finds them.
         if (deleted < windowsMax) this.#sql.pruneChanges.run(tier.widthMs, before, windowsMax);
+        return changes > 0;
       });
     }
     return deleted;
@@ -288,6 +301,16 @@ export class SqliteStore implements AggregateStore, Journal {
     } finally {
       if (this.durability === "fsync") this.#db.pragma("synchronous = FULL");
     }
+  }
+
+  /** A transaction that readers of windows see the effect of. @param run returns whether it has changed anything */
+  #changeWindows(run: () => boolean): void {
+    let changed = false;
+    this.#withoutSync(() => {
+      changed = run();
+      if (changed) this.#sql.writeCommits.run(this.#commits + 1);
+    });
+    if (changed) this.#commits += 1;
   }
 
   #writeCatalog(catalog: CatalogStep): void {

@@ -104,7 +104,9 @@ export function changedContract(open: Open): void {
         const sorted = windows.toSorted((a, b) => a.startMs - b.startMs || a.series - b.series);
         expect(sorted).toEqual(wanted);
         const told = pages.flatMap((page) => page.series.map(({ id }) => id));
-        expect(new Set(told)).toEqual(new Set(pages.flatMap((page) => tableWindows(page.windows)).map((w) => w.series)));
+        expect(new Set(told)).toEqual(
+          new Set(pages.flatMap((page) => tableWindows(page.windows)).map((w) => w.series)),
+        );
         expect(new Set(told).size).toBe(told.length);
         for (const page of pages) expect(page.windows.length).toBeLessThanOrEqual(windowsMax);
       },
@@ -115,7 +117,10 @@ export function changedContract(open: Open): void {
   it("has the last sample of a counter in the window just before, changed or not", () => {
     const { store, reader } = open(keeping);
     const catalog = deviceStep(1, "pump", [1, 2]);
-    store.append(undefined, step({ ...catalog, series: [series(1, 1, "m0", { kind: "counter" }), series(2, 1, "m1")] }));
+    store.append(
+      undefined,
+      step({ ...catalog, series: [series(1, 1, "m0", { kind: "counter" }), series(2, 1, "m1")] }),
+    );
     const writer = new RolledStore(store, startMs);
     const at = (id: number, timeMs: number, value: number): Sample => ({ series: id, timeMs: startMs + timeMs, value });
     writer.write([at(1, 0, 5), at(1, 9_000, 7), at(2, 9_000, 7), at(1, 30_000, 50)]);
