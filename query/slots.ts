@@ -14,6 +14,11 @@ export class Slots {
     this.#tooMany = tooMany;
   }
 
+  /** Whether somebody waits. */
+  get contended(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /**
    * @returns how to give the slot back: call it once
    * @throws TelemetryError when too many wait, or CANCELLED when the signal is aborted

@@ -2,17 +2,22 @@ import { subscriberReadMsMax } from "../lib/base/limits.ts";
 import type { ReadingPages } from "./reader.ts";
 
 /**
- * One subscriber's turn to read the store. It is lost when the subscriber does not take what was read: what is read
- * from holds a snapshot of the tables and a connection, for which others wait.
+ * One subscriber's turn to read the store. It is lost when the subscriber does not take what was read and others wait:
+ * what is read from holds a connection.
  */
 export class StoreTurn {
   readonly #giveBack: () => void;
+  readonly #isWanted: () => boolean;
   #reading: ReadingPages | undefined;
   #state: "open" | "lost" | "over" = "open";
 
-  /** @param giveBack called once */
-  constructor(giveBack: () => void) {
+  /**
+   * @param giveBack called once
+   * @param isWanted whether others wait
+   */
+  constructor(giveBack: () => void, isWanted: () => boolean) {
     this.#giveBack = giveBack;
+    this.#isWanted = isWanted;
   }
 
   get isLost(): boolean {
@@ -32,8 +37,10 @@ export class StoreTurn {
 
   /** The subscriber has a page now. @returns what to call when it has taken it */
   waitFor(): () => void {
-    const timer = setTimeout(() => this.#close("lost"), subscriberReadMsMax);
-    return () => clearTimeout(timer);
+    const timer = setInterval(() => {
+      if (this.#isWanted()) this.#close("lost");
+    }, subscriberReadMsMax);
+    return () => clearInterval(timer);
   }
 
   end(): void {

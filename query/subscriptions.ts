@@ -62,7 +62,7 @@ export class Subscriptions {
 
   /** Waits for a turn to read the store: end it. @throws TelemetryError CANCELLED when the signal is aborted */
   async turn(signal: AbortSignal): Promise<StoreTurn> {
-    return new StoreTurn(await this.#turns.take(signal));
+    return new StoreTurn(await this.#turns.take(signal), () => this.#turns.contended);
   }
 
   /** Runs with the selection of a request for as long as a subscriber has it open. */

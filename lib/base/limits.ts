@@ -134,7 +134,7 @@ export const subscriberStalledMsMax = 60_000;
 export const subscriberEndMsMax = 30_000;
 /** Subscribers that are read for from the store at once, beside the queries. */
 export const subscriberReadsMax = 16;
-/** One that has not taken a page for so long lets another read, and begins again when it reads. */
+/** One that has not taken a page for so long gives way to those who wait, and begins again when it reads. */
 export const subscriberReadMsMax = 5_000;
 /** A subscriber that is too slow for the memory of its selection reads the store, at most this often. */
 export const catchUpIntervalMsMin = 1_000;

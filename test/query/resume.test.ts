@@ -192,10 +192,12 @@ class Life {
 
   #send(device: number, agosMs: readonly number[], counts: boolean): void {
     const { nowMs } = this.#sender.ingest;
-    const samples = agosMs.toSorted((a, b) => b - a).map((agoMs) => {
-      this.#counts[device] = (this.#counts[device] ?? 0) + 1;
-      return { timeMs: nowMs - agoMs, value: this.#counts[device] ?? 0 };
-    });
+    const samples = agosMs
+      .toSorted((a, b) => b - a)
+      .map((agoMs) => {
+        this.#counts[device] = (this.#counts[device] ?? 0) + 1;
+        return { timeMs: nowMs - agoMs, value: this.#counts[device] ?? 0 };
+      });
     this.#sender.send(`d${device}`, counts ? counter : gauge, samples);
     this.#server.absorb();
   }
