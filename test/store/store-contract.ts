@@ -9,6 +9,7 @@ import { journalContract } from "./contract/journal.ts";
 import { mergedRangeContract } from "./contract/merged-range.ts";
 import { rangeContract } from "./contract/range.ts";
 import { retentionContract } from "./contract/retention.ts";
+import { selectionContract } from "./contract/selection.ts";
 import { sessionsContract } from "./contract/sessions.ts";
 
 export interface OpenStore {
@@ -30,6 +31,7 @@ export function storeContract(name: string, open: Open): void {
     describe("a range", () => rangeContract(open));
     describe("a range of windows that are rolled up, or not yet", () => mergedRangeContract(open));
     describe("what changed since a commit", () => changedContract(open));
+    describe("a selection", () => selectionContract(open));
     describe("retention", () => retentionContract(open));
   });
 }
