@@ -20,6 +20,7 @@ const rateLimit = "test/ingest/rate-limit.test.ts";
 const sqliteStore = "test/store/sqlite/sqlite-store.test.ts";
 const heldWindows = "test/aggregate/held-windows.test.ts";
 const rollUp = "test/ingest/roll-up.test.ts";
+const resume = "test/query/resume.test.ts";
 const answer = "test/query/answer.test.ts";
 
 export const faults: readonly Fault[] = [
@@ -460,5 +461,59 @@ export const faults: readonly Fault[] = [
     replacement: "...(open && request.nowMs < 0 ? [open.progress] : [])",
     tests: ["test/query/range.test.ts"],
     only: "first message",
+  },
+  {
+    name: "a resume token forgets what was provisional: what has become final meanwhile never comes",
+    file: "query/resume-token.ts",
+    text: "    token.writeDoubleLE(place.fromMs, 25);",
+    replacement: "    token.writeDoubleLE(Number.POSITIVE_INFINITY, 25);",
+    tests: [resume],
+    only: "in memory",
+  },
+  {
+    name: "a resume token says that changes were sent that were not: windows are missed",
+    file: "query/subscriber.ts",
+    text: "      if (page.to === this.#selection.lastChange) this.#place = this.#selection.place;",
+    replacement: "      this.#place = { ...this.#selection.place, revision: Number.MAX_SAFE_INTEGER };",
+    tests: [resume],
+    only: "in memory",
+  },
+  {
+    name: "a subscriber goes on with changes that are older than what the store has shown it",
+    file: "query/subscriber.ts",
+    text: "    if (feed.latest.revision < revision || feed.latest.timeMs < timeMs || feed.updates <= updates) return false;",
+    replacement: "    if (feed.latest.revision < revision - revision) return false;",
+    tests: ["test/query/subscription.test.ts"],
+  },
+  {
+    name: "what a snapshot has shown as provisional is not followed",
+    file: "query/subscriber.ts",
+    text: "    await feed.follow(this.asked.widthMs, followed);",
+    replacement: "",
+    tests: [resume],
+    only: "in memory",
+  },
+  {
+    name: "a subscriber that is too slow is not told what its selection has let go of",
+    file: "query/live-selection.ts",
+    text: "    return cursor < this.#droppedThrough;",
+    replacement: "    return cursor < this.#droppedThrough - this.#droppedThrough;",
+    tests: ["test/query/subscriber.test.ts"],
+    only: "too slow for the memory",
+  },
+  {
+    name: "windows that missed groups while nobody wanted them are taken for whole",
+    file: "ingest/wanted-series.ts",
+    text: "        if (!tiers.includes(t)) this.#onUnwanted(series.id, t);",
+    replacement: "",
+    tests: ["test/ingest/change-collector.test.ts"],
+  },
+  {
+    name: "what changed is not noted with a roll-up: a resumed client misses late samples after retention",
+    file: "lib/store/sqlite/sqlite-store.ts",
+    text: "    changes.write(this.#sql, widthMs);",
+    replacement: "    if (widthMs === this.tiers[0].widthMs) changes.write(this.#sql, widthMs);",
+    tests: [sqliteStore],
+    only: "what changed",
   },
 ];

@@ -238,6 +238,8 @@ describe("changes", () => {
     expect((await snapshot).value?.event).toMatchObject({ case: "snapshot", value: { counts: [2] } });
     await responses.next();
     const next = responses.next();
+    // Nothing comes, though the older one waits.
+    await vi.advanceTimersByTimeAsync(1_000);
     source.feed.publish(newer);
     await vi.advanceTimersByTimeAsync(1);
     const { value } = await next;
