@@ -132,8 +132,8 @@ export const provisionalStartsMax = 5_000;
 export const subscriberStalledMsMax = 60_000;
 /** It is told so if it reads after all within this time; then it is cut. */
 export const subscriberEndMsMax = 30_000;
-/** Subscribers that are read for from the store at once, beside the queries. */
-export const subscriberReadsMax = 16;
+/** Subscribers that are read for from the store at once, beside the queries: each needs one of the connections kept. */
+export const subscriberReadsMax = 8;
 /** One that has not taken a page for so long gives way to those who wait, and begins again when it reads. */
 export const subscriberReadMsMax = 5_000;
 /** A subscriber that is too slow for the memory of its selection reads the store, at most this often. */

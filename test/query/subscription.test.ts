@@ -232,9 +232,14 @@ describe("changes", () => {
   it("are never older than what the snapshot has shown", async () => {
     const older = source.commit(1);
     const newer = source.commit(1);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    source.flushed = promise;
     const responses = source.subscribe({ snapshot: true });
     const snapshot = responses.next();
+    await vi.advanceTimersByTimeAsync(1);
+    // It has joined, and is about to read the snapshot.
     source.feed.publish(older);
+    resolve();
     expect((await snapshot).value?.event).toMatchObject({ case: "snapshot", value: { counts: [2] } });
     await responses.next();
     const next = responses.next();
