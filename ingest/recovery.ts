@@ -3,9 +3,9 @@ import { latestEventAfter } from "../lib/aggregate/watermark.ts";
 import { WindowSet } from "../lib/aggregate/window-set.ts";
 import { reach } from "../lib/base/faults.ts";
 import { heldWindowsMax, stepRowsMax, trimGroupsMax } from "../lib/base/limits.ts";
+import { BatchIntake } from "../lib/journal/batch-intake.ts";
+import { type GroupBounds, type JournalRecord, readJournalRecords } from "../lib/journal/journal-records.ts";
 import type { AggregateStore, Journal, JournalPosition, Session } from "../lib/store/store.ts";
-import { BatchIntake } from "./batch-intake.ts";
-import { type GroupBounds, type JournalRecord, readJournalRecords } from "./journal-records.ts";
 import { tierBounds } from "./tier-bounds.ts";
 
 /**

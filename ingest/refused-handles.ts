@@ -1,11 +1,6 @@
 import type { JournalPosition, Session } from "../lib/store/store.ts";
 
 /**
- * What a metric handle has in place of a series id when its metric was over a limit of series. Series ids start at 1.
- */
-export const noSeries = 0;
-
-/**
  * Which sessions have samples of refused handles in the journal.
  *
  * That a handle was refused is stored as other handles are, with `noSeries`. Replay finds the series of a batch by what

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { JournalRecords } from "../../ingest/journal-records.ts";
 import { recover } from "../../ingest/recovery.ts";
 import { tierBounds } from "../../ingest/tier-bounds.ts";
 import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
@@ -8,6 +7,7 @@ import type { Shard } from "../../lib/aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../lib/aggregate/tiers.ts";
 import { latestEventAfter } from "../../lib/aggregate/watermark.ts";
 import { latenessMsDefault } from "../../lib/base/limits.ts";
+import { JournalRecords } from "../../lib/journal/journal-records.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
 import type { AggregateReader, AggregateStore, Journal, Session } from "../../lib/store/store.ts";
 import { encodeBatch } from "../../lib/wire/batch-encoder.ts";

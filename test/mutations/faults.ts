@@ -194,7 +194,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "samples without a series are not counted and not told",
-    file: "ingest/sample-check.ts",
+    file: "lib/journal/sample-check.ts",
     text: "      this.#checkSeries(decoder, table);",
     replacement: "",
     tests: [seriesLimit],

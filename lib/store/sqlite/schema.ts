@@ -21,7 +21,7 @@ CREATE TABLE meta (
 -- Groups of records as they were acked, until every aggregate shows them.
 CREATE TABLE journal (
   position INTEGER PRIMARY KEY,
-  records  BLOB NOT NULL          -- ingest/journal-records.ts
+  records  BLOB NOT NULL          -- lib/journal/journal-records.ts
 ) STRICT;
 
 -- The tiers of this database. Windows of a tier that start before its mark are stored; later ones are the merge of the

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { TelemetryError } from "../lib/base/errors.ts";
+import { TelemetryError } from "../base/errors.ts";
 import type { TimeBounds } from "./sample-check.ts";
 
 /**

@@ -1,7 +1,6 @@
-import type { SampleRun, WindowSet } from "../lib/aggregate/window-set.ts";
-import { BatchDecoder } from "../lib/wire/batch-decoder.ts";
-import { noSeries } from "./refused-handles.ts";
-import { SampleCheck, type SampleRefusal, type TimeBounds } from "./sample-check.ts";
+import type { SampleRun, WindowSet } from "../aggregate/window-set.ts";
+import { BatchDecoder } from "../wire/batch-decoder.ts";
+import { noSeries, SampleCheck, type SampleRefusal, type TimeBounds } from "./sample-check.ts";
 
 /** Takes a batch from its bytes into windows: the same way when it comes in, and when the journal is replayed. */
 export class BatchIntake {
