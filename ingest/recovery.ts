@@ -2,7 +2,7 @@ import { type HeldShard, HeldWindows } from "../lib/aggregate/held-windows.ts";
 import { latestEventAfter } from "../lib/aggregate/watermark.ts";
 import { WindowSet } from "../lib/aggregate/window-set.ts";
 import { reach } from "../lib/base/faults.ts";
-import { heldWindowsMax, stepRowsMax, trimGroupsMax } from "../lib/base/limits.ts";
+import { heldWindowsMax, stepRowsMax } from "../lib/base/limits.ts";
 import { BatchIntake } from "../lib/journal/batch-intake.ts";
 import { type GroupBounds, type JournalRecord, readJournalRecords } from "../lib/journal/journal-records.ts";
 import type { AggregateStore, Journal, JournalPosition, Session } from "../lib/store/store.ts";
@@ -11,7 +11,8 @@ import { tierBounds } from "./tier-bounds.ts";
 /**
  * Brings sessions and aggregates to where the journal is, after a crash as after a clean end. Each shard and each window
  * skips what it shows already, each session what it has already settled, so it may itself be cut off and begun again at
- * any point.
+ * any point. Groups that are settled are not read: the journal may keep any number of them. None is deleted, so that the
+ * start does not wait for it.
  * @returns the number of groups that were read
  */
 export function recover(store: AggregateStore & Journal): number {
@@ -45,7 +46,7 @@ export function recover(store: AggregateStore & Journal): number {
   }
   commitAll(store, held, store.position);
   store.commitSessions(sessions.values());
-  while (store.trim(store.position, trimGroupsMax) > 0);
+  store.settle(store.position);
   return groups;
 }
 

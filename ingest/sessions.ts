@@ -98,9 +98,9 @@ export class Sessions {
     this.#beginGroup();
   }
 
-  /** The journal has no groups up to this position any more. */
-  onTrimmed(through: JournalPosition): void {
-    this.#refusedHandles.trim(through);
+  /** No start replays the groups up to this position. */
+  onSettled(through: JournalPosition): void {
+    this.#refusedHandles.settle(through);
   }
 
   /** A batch has samples of a metric that has no series. @returns why it has none */

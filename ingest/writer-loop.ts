@@ -158,7 +158,7 @@ export class WriterLoop {
     if (this.#closed) return;
     clearTimeout(this.#flushTimer);
     const more = this.#flusher.step();
-    this.#sessions.onTrimmed(this.#store.position - this.#flusher.journalGroups);
+    this.#sessions.onSettled(this.#store.settled);
     if (more) setImmediate(() => this.#flush());
     else this.#flushTimer = setTimeout(() => this.#flush(), flushCheckMs);
   }

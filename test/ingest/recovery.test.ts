@@ -134,7 +134,8 @@ function live(store: Store, steps: readonly Step[]): Expected {
     store.commitSessions(flushed.sessions.map((id) => expected.sessions.get(id) as Session));
     for (const id of flushed.sessions) unflushed.delete(id);
     const needed = Math.min(position + 1, ...unflushed.values(), ...[...held.shards].map(({ since }) => since));
-    store.trim(needed - 1, flushed.trimGroups);
+    store.settle(needed - 1);
+    store.trim(nowMs, flushed.trimGroups);
   }
   expected.position = store.position;
   return expected;
@@ -209,7 +210,7 @@ function recoverCutOff(store: Store, commits: number, isStored: boolean): void {
       if (left === 0 && isStored) throw new CutOff();
       return result;
     };
-  const names = ["commit", "commitSessions", "trim"] as const;
+  const names = ["commit", "commitSessions", "settle"] as const;
   for (const name of names)
     Object.defineProperty(store, name, { value: cut(store[name] as never), configurable: true });
   try {
