@@ -4,7 +4,7 @@ import { WindowSet } from "../lib/aggregate/window-set.ts";
 import { reach } from "../lib/base/faults.ts";
 import { heldWindowsMax, stepRowsMax } from "../lib/base/limits.ts";
 import { BatchIntake } from "../lib/journal/batch-intake.ts";
-import { type GroupBounds, type JournalRecord, readJournalRecords } from "../lib/journal/journal-records.ts";
+import { type GroupBounds, JournalGroup, type JournalRecord } from "../lib/journal/journal-records.ts";
 import type { AggregateStore, Journal, JournalPosition, Session } from "../lib/store/store.ts";
 import { tierBounds } from "./tier-bounds.ts";
 
@@ -21,12 +21,12 @@ export function recover(store: AggregateStore & Journal): number {
   const sessions = new Map<number, Session>();
   const intake = new BatchIntake(new Set(store.counterSeries()));
   let groups = 0;
-  for (const { position, records: group } of store.read()) {
-    const { bounds, records } = readJournalRecords(group);
-    const { nowMs } = bounds;
+  for (const { position, records } of store.read()) {
+    const group = new JournalGroup(records);
+    const { bounds } = group;
     const windows = new WindowSet(store.tiers.map((tier) => tier.widthMs));
     intake.setBounds(bounds);
-    for (const record of records) {
+    for (const record of group.records()) {
       const session = sessions.get(record.session) ?? store.findSession(record.session);
       if (session === undefined) throw new Error(`journal group ${position} names session ${record.session}, unknown`);
       sessions.set(session.id, session);
@@ -39,7 +39,7 @@ export function recover(store: AggregateStore & Journal): number {
     }
     windows.rollUp((t, _, startMs) => startMs < store.rolledMs[t]);
     const isBehind = (shard: number) => (positions.get(shard) ?? 0) < position;
-    held.absorb(windows, position, 0, 0, tierBounds(store, nowMs), isBehind);
+    held.absorb(windows, position, 0, 0, tierBounds(store, bounds.nowMs), isBehind);
     groups += 1;
     reach("in-recovery");
     if (held.length > heldWindowsMax) commitAll(store, held, position);

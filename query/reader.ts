@@ -2,11 +2,12 @@ import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 // A worker that alone has loaded the addon can crash the process when it ends (better-sqlite3 issue 1476).
 import "better-sqlite3";
-import { frameWindowsMax } from "../lib/base/limits.ts";
+import { frameSamplesMax, frameWindowsMax } from "../lib/base/limits.ts";
 import { startThread } from "../lib/base/thread.ts";
 import { ThreadCalls, type ThreadReply } from "../lib/base/thread-calls.ts";
 import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
 import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts";
+import type { SamplePage, SampleRequest } from "./sample-answer.ts";
 
 /** Reads the store on a thread of its own, so that a heavy query never holds up an ack. */
 export class Reader {
@@ -39,6 +40,22 @@ export class Reader {
     } finally {
       // Not awaited: the thread may have ended.
       this.call("closeRange", range).catch(() => {});
+    }
+  }
+
+  /** The samples of a selection, each page read when it is asked for. */
+  async *samples(request: SampleRequest): AsyncGenerator<SamplePage, void> {
+    const samples = this.#nextRange++;
+    await this.call("openSamples", samples, request);
+    try {
+      for (;;) {
+        const page = await this.call("nextSamples", samples, frameSamplesMax);
+        if (page === undefined) return;
+        yield page;
+      }
+    } finally {
+      // Not awaited: the thread may have ended.
+      this.call("closeSamples", samples).catch(() => {});
     }
   }
 

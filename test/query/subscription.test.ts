@@ -62,6 +62,7 @@ class Source {
       tiers: tier,
       latenessMs: latenessMsDefault,
       clock: { nowMs: () => Date.now(), elapsedMs: () => Date.now() },
+      keepsRaw: false,
       ending: this.#ending.signal,
     });
     const message = create(SubscribeRequestSchema, {
