@@ -9,6 +9,7 @@ import { latestEventAfter } from "../../lib/aggregate/watermark.ts";
 import { latenessMsDefault } from "../../lib/base/limits.ts";
 import { JournalRecords } from "../../lib/journal/journal-records.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
+import type { RawRetention } from "../../lib/store/raw-retention.ts";
 import type { AggregateReader, AggregateStore, Journal, Session } from "../../lib/store/store.ts";
 import { encodeBatch } from "../../lib/wire/batch-encoder.ts";
 import { plainWindows, type Sample, windowSet } from "../aggregate/plain-windows.ts";
@@ -23,6 +24,8 @@ const tiers: readonly Tier[] = [
   { widthMs: 3_600_000 },
 ];
 const startMs = Date.UTC(2026, 0, 31);
+
+const keepAll: RawRetention = { durationMs: Number.POSITIVE_INFINITY, bytesMax: Number.POSITIVE_INFINITY };
 
 type Store = AggregateStore & Journal;
 
@@ -301,7 +304,14 @@ recoveryOf("the model in memory", 200, () => {
   return { store, reader: store };
 });
 
+recoveryOf("the model in memory that keeps raw samples", 100, () => {
+  const store = new MemoryStore(tiers, keepAll);
+  return { store, reader: store };
+});
+
 recoveryOf("SQLite", 40, () => openSqlite(tiers));
+
+recoveryOf("SQLite that keeps raw samples", 20, () => openSqlite(tiers, undefined, keepAll));
 
 it("leaves pruned what was pruned, though the journal still has it", () => {
   const store = new MemoryStore(tiers);

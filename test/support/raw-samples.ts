@@ -25,8 +25,13 @@ export class RawRead {
   readonly series = new Map<number, SeriesRow>();
   readonly #answer: SampleAnswer;
 
-  constructor(journal: JournalReader, reader: AggregateReader, request: Partial<SampleRequest> = {}) {
-    this.#answer = new SampleAnswer(new SampleScan(journal), reader, { ...everything, ...request });
+  constructor(
+    journal: JournalReader,
+    reader: AggregateReader,
+    request: Partial<SampleRequest> = {},
+    scan = new SampleScan(journal),
+  ) {
+    this.#answer = new SampleAnswer(scan, reader, { ...everything, ...request });
   }
 
   /** @returns whether there was a page */
