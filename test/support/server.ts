@@ -91,10 +91,10 @@ export async function startServer(quotas: Partial<IngestQuotas> = {}, times: Ser
 }
 
 /** One server for all tests of a file: each uses devices of its own. */
-export function serverOfFile(quotas: Partial<IngestQuotas> = {}): () => TestServer {
+export function serverOfFile(quotas: Partial<IngestQuotas> = {}, times: ServerTimes = {}): () => TestServer {
   let server: TestServer | undefined;
   beforeAll(async () => {
-    server = await TestServer.start(quotas);
+    server = await TestServer.start(quotas, times);
   });
   afterAll(() => server?.remove());
   return () => {
