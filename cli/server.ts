@@ -84,6 +84,11 @@ export class TidemarkServer {
     const clock = systemClock;
     const subscriptions = new Subscriptions();
     const barrier: QueryOptions["barrier"] = (selector, sessions) => writer.call("barrier", selector, sessions);
+    const openWindows: QueryOptions["openWindows"] = {
+      copy: (request) => writer.call("copyOpen", request),
+      // Nobody waits for it, and the thread may have ended.
+      release: (hold) => void writer.call("release", hold).catch(() => {}),
+    };
     rpc.add(IngestService, "bytes", ingestHandlers(inlet));
     rpc.add(
       QueryService,
@@ -97,6 +102,7 @@ export class TidemarkServer {
         latenessMs,
         barrier,
         keepsRaw: keepRaw !== undefined,
+        openWindows,
         ending: ending.signal,
       }),
     );

@@ -9,9 +9,14 @@ export type Cell = string | number | null;
 /** A window as the command line shows it: a value per column, by the names of ndjson and CSV. */
 export type WindowRow = Readonly<Record<string, Cell>>;
 
-/** @param quantiles those that were asked for */
-export function windowRow(window: Window, quantiles: readonly number[] = []): WindowRow {
-  const values = valuesOf(window, quantiles);
+/** @param quantiles those that were asked for @param leftOut columns that were not */
+export function windowRow(
+  window: Window,
+  quantiles: readonly number[] = [],
+  leftOut: ReadonlySet<string> = new Set(),
+): WindowRow {
+  const all = Object.entries(valuesOf(window, quantiles));
+  const values = Object.fromEntries(all.filter(([name]) => !leftOut.has(name)));
   const labels = Object.entries(window.group);
   if (labels.length === 0) return { device: window.deviceId, ...values };
   // A label may be named as another column is.

@@ -15,14 +15,16 @@ import {
   flushIntervalMs,
   heldWindowsMax,
   openFlushMs,
+  openWindowsMax,
   stepRowsMax,
   storeRetryMs,
   trimGroupsMax,
 } from "../lib/base/limits.ts";
 import { isDiskFull } from "../lib/store/sqlite/errors.ts";
-import type { AggregateStore, Journal, JournalPosition } from "../lib/store/store.ts";
+import type { AggregateStore, Journal, JournalPosition, OpenRequest, OpenWindows } from "../lib/store/store.ts";
 import type { Group } from "./admission.ts";
 import type { WholeWindows } from "./change-collector.ts";
+import { FlushHold } from "./flush-hold.ts";
 import { RollUp } from "./roll-up.ts";
 import type { Sessions } from "./sessions.ts";
 import { tierBounds } from "./tier-bounds.ts";
@@ -33,6 +35,12 @@ interface Barrier {
   readonly shards: Set<Shard>;
   readonly sessions: boolean;
   readonly resolve: (position: JournalPosition) => void;
+}
+
+/** For a query. */
+export interface HeldOpenWindows extends OpenWindows {
+  /** What to release it with. */
+  readonly hold: number;
 }
 
 type IsDue = (tier: HeldTier, at: number) => boolean;
@@ -52,6 +60,7 @@ export class Flusher implements WholeWindows {
   readonly #held: HeldWindows;
   readonly #rollUp: RollUp;
   readonly #windowsMax: number;
+  readonly #hold = new FlushHold();
   #barriers: Barrier[] = [];
   /** No sample is later. The clock does not tell: it may have stepped back. */
   #latestMs: number;
@@ -161,10 +170,32 @@ export class Flusher implements WholeWindows {
     return promise;
   }
 
+  /**
+   * What is not stored of a selection, and the tables stay as they are until `release`, or for a moment.
+   * @returns undefined when it is more than is copied: pass a barrier then
+   */
+  copyOpen({ series, devices, widthMs, fromMs, toMs }: OpenRequest): HeldOpenWindows | undefined {
+    const windows: WindowTable[] = [];
+    for (const [t, tier] of this.#store.tiers.entries()) {
+      if (tier.widthMs > widthMs) break;
+      const copies = this.#held.copyUnstored(t, series, { fromMs, toMs }, openWindowsMax);
+      if (copies === undefined) return undefined;
+      windows.push(copies);
+    }
+    const { position: revision, commits } = this.#store;
+    const hold = this.#hold.take(this.#clock.elapsedMs());
+    return { revision, commits, windows, progress: this.#sessions.unstoredProgress(devices), hold };
+  }
+
+  /** A reader has begun its snapshot. */
+  release(hold: number): void {
+    this.#hold.release(hold);
+  }
+
   /** Does one step of what is due. @returns whether more may be due at once */
   step(): boolean {
     const nowMs = this.#clock.elapsedMs();
-    if (this.#failed || nowMs < this.#retryAtMs) return false;
+    if (this.#failed || nowMs < this.#retryAtMs || this.#hold.isHeld(nowMs)) return false;
     let stepped = false;
     this.#attempt(() => {
       stepped = this.#commitDue(nowMs) || this.#commitRollUp() || this.#settle() || this.#trim();
@@ -175,7 +206,7 @@ export class Flusher implements WholeWindows {
 
   /** Deletes some of the windows that their tier no longer keeps. @returns how many */
   prune(nowMs: number, windowsMax: number): number {
-    if (this.#failed || this.#problem !== "") return 0;
+    if (this.#failed || this.#problem !== "" || this.#hold.isHeld(this.#clock.elapsedMs())) return 0;
     let deleted = 0;
     this.#attempt(() => {
       deleted = this.#store.prune(nowMs, windowsMax);

@@ -7,6 +7,7 @@ import type {
   Device,
   JournalPosition,
   NextIds,
+  ProgressColumns,
   Series,
   Session,
   SessionMark,
@@ -146,6 +147,17 @@ export class Sessions {
   /** The sessions are stored as they are. */
   clean(sessions: readonly Session[]): void {
     for (const session of sessions) this.#dirty.delete(session);
+  }
+
+  /** Of devices (`Device.id`; undefined: all), how far those have come whose stored marks are behind. */
+  unstoredProgress(devices: Int32Array | undefined): ProgressColumns {
+    const wanted = devices && new Set(devices);
+    const behind = [...this.#dirty.keys()].filter(({ device }) => wanted?.has(device) ?? true);
+    return {
+      devices: Int32Array.from(behind, ({ device }) => device),
+      lastSeenMs: Float64Array.from(behind, ({ lastSeenAtMs }) => lastSeenAtMs ?? Number.NaN),
+      latestEventMs: Float64Array.from(behind, ({ latestEventMs }) => latestEventMs ?? Number.NaN),
+    };
   }
 
   #beginGroup(): void {

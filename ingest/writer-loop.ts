@@ -2,7 +2,7 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { interval, last, Subject, takeUntil } from "rxjs";
 import { shardOf } from "../lib/aggregate/shard.ts";
 import { systemClock } from "../lib/base/clock.ts";
-import type { ThreadCall } from "../lib/base/thread-calls.ts";
+import { failedReply, type ThreadCall } from "../lib/base/thread-calls.ts";
 import { matchesMetric, type Selector } from "../lib/store/selector.ts";
 import type { SqliteStore } from "../lib/store/sqlite/sqlite-store.ts";
 import { Admission } from "./admission.ts";
@@ -50,6 +50,8 @@ export class WriterLoop {
     this.#calls = {
       setFilters: (filters) => this.#collector.setFilters(filters),
       barrier: (selector, sessions) => this.#barrier(selector, sessions),
+      copyOpen: (request) => this.#flusher.copyOpen(request),
+      release: (hold) => this.#flusher.release(hold),
       status: () => this.#status(),
       resetDevice: (deviceId) => this.#resetDevice(deviceId),
       backUp: (file) => store.backUp(file),
@@ -109,7 +111,7 @@ export class WriterLoop {
       const result = await (this.#calls[name] as (...args: unknown[]) => unknown)(...args);
       this.#post({ kind: "reply", reply: { id, result } });
     } catch (error) {
-      this.#post({ kind: "reply", reply: { id, error } });
+      this.#post({ kind: "reply", reply: failedReply(id, error) });
     }
   }
 

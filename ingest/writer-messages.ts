@@ -4,9 +4,10 @@ import type { ThreadCall, ThreadReply } from "../lib/base/thread-calls.ts";
 import type { LiveFilter } from "../lib/store/live-feed.ts";
 import type { RawRetention } from "../lib/store/raw-retention.ts";
 import type { Selector } from "../lib/store/selector.ts";
-import type { Durability, JournalPosition, WindowChanges } from "../lib/store/store.ts";
+import type { Durability, JournalPosition, OpenRequest, WindowChanges } from "../lib/store/store.ts";
 import type { AdmissionCounters } from "./admission.ts";
 import type { Settlement } from "./call.ts";
+import type { HeldOpenWindows } from "./flusher.ts";
 import type { IngestQuotas } from "./quotas.ts";
 import type { RefusalCount } from "./refusal-counts.ts";
 import type { Slab } from "./slab.ts";
@@ -48,6 +49,9 @@ export interface WriterCalls {
    * the sessions have come.
    */
   barrier(selector: Selector | undefined, sessions: boolean): JournalPosition;
+  /** What is not stored of a selection; undefined: too much, pass a barrier. The tables stay as they are until `release`. */
+  copyOpen(request: OpenRequest): HeldOpenWindows | undefined;
+  release(hold: number): void;
   status(): WriterStatus;
   /** Lets whichever spool registers next take a device over. @returns false when it is not known */
   resetDevice(deviceId: string): boolean;

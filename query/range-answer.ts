@@ -6,11 +6,23 @@ import { TierWindows } from "../lib/aggregate/window-set.ts";
 import { copyWindow, createWindowTable, mergeWindow, type WindowTable } from "../lib/aggregate/window-table.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
 import { groupsMax } from "../lib/base/limits.ts";
-import type { AggregateReader, RangeReader, RangeRequest, SeriesRow } from "../lib/store/store.ts";
+import type {
+  AggregateReader,
+  OpenWindows,
+  RangeReader,
+  RangeRequest,
+  SeriesRow,
+  WindowColumn,
+} from "../lib/store/store.ts";
+import type { FrameColumns } from "../lib/wire/frame-encoder.ts";
 import { quantilesOf } from "../lib/wire/window-frame.ts";
+import { Aggregate } from "../proto/gen/telemetry/v1/query_service_pb.js";
+import { NumberColumn } from "./number-column.ts";
 
 /** What a query asks for. */
-export interface AnswerRequest extends RangeRequest {
+export interface AnswerRequest extends Omit<RangeRequest, "columns"> {
+  /** What to fill; undefined: everything. */
+  readonly aggregates?: FrameColumns;
   readonly quantiles: readonly number[];
   /** Labels whose devices are merged; none: each device for itself. */
   readonly groupBy: readonly string[];
@@ -28,32 +40,54 @@ export interface AnswerPage {
   readonly quantileValues: Float64Array;
 }
 
-/** A range with all that is derived from its windows: increases of counters, states, groups and quantiles. */
+/**
+ * A range with all that is derived from its windows: increases of counters, states, groups and quantiles. What it keeps
+ * from page to page is a few numbers per series that it has come across.
+ */
 export class RangeAnswer {
-  readonly #reader: AggregateReader;
   readonly #range: RangeReader;
   readonly #request: AnswerRequest;
   readonly #firstMs: number;
-  readonly #series = new Map<number, SeriesRow>();
-  readonly #watermarksMs = new Map<number, number>();
-  /** The last sample that was read of each counter. */
-  readonly #lasts = new Map<number, { readonly value: number; readonly timeMs: number }>();
+  readonly #wantsIncreases: boolean;
+  /** Series that the range has told and this answer has not. */
+  readonly #untold = new Map<number, SeriesRow>();
+  /** By `Device.id`. */
+  readonly #watermarksMs = new NumberColumn();
+  /** By series: the watermark of its device, the last sample that was read of a counter, the group. */
+  readonly #watermarksOfSeriesMs = new NumberColumn();
+  readonly #lasts = new NumberColumn();
+  readonly #lastTimesMs = new NumberColumn();
+  readonly #groupOfSeries = new NumberColumn();
   readonly #groups = new Map<string, SeriesRow>();
-  /** By id, from 1. */
-  readonly #groupRows: SeriesRow[] = [];
-  readonly #told = new Set<number>();
+  /** Windows that end by then are final for each selected device; undefined: there are none. */
+  readonly completeUntilMs: number | undefined;
   #grouped: TierWindows;
   /** Pages that are not asked for yet. */
   #waiting: WindowTable[] = [];
   #done = false;
 
-  constructor(reader: AggregateReader, request: AnswerRequest) {
-    this.#reader = reader;
+  /** @param open what the writer has not stored of the selection; undefined: everything is stored */
+  constructor(
+    reader: AggregateReader,
+    request: AnswerRequest,
+    selection = reader.select(request.selector),
+    open?: OpenWindows,
+  ) {
     this.#request = request;
-    this.#firstMs = windowStart(request.fromMs, request.widthMs);
+    const { widthMs, aggregates, quantiles } = request;
+    this.#wantsIncreases = aggregates?.has(Aggregate.INCREASE) ?? true;
+    this.#firstMs = windowStart(request.fromMs, widthMs);
     // The window before the first one has the samples from which its counters grew.
-    this.#range = reader.openRange({ ...request, fromMs: this.#firstMs - request.widthMs });
-    this.#grouped = new TierWindows(request.widthMs);
+    const fromMs = this.#wantsIncreases ? this.#firstMs - widthMs : this.#firstMs;
+    this.#range = reader.openRange({ ...request, fromMs, columns: columnsOf(aggregates, quantiles) }, selection, open);
+    this.#grouped = new TierWindows(widthMs);
+    const lowestMs = this.#readWatermarks([reader.progress(selection.devices), ...(open ? [open.progress] : [])]);
+    this.completeUntilMs = lowestMs === undefined ? undefined : windowStart(lowestMs, widthMs);
+  }
+
+  /** Windows that start before are read as they are stored. Infinity: all are. */
+  get storedUntilMs(): number {
+    return this.#range.storedUntilMs;
   }
 
   /** @returns undefined when everything has been read; the first page always comes. */
@@ -63,7 +97,7 @@ export class RangeAnswer {
     if (this.#done) return undefined;
     const page = this.#range.next(windowsMax);
     this.#done = page === undefined;
-    for (const row of page?.series ?? []) this.#series.set(row.id, row);
+    for (const row of page?.series ?? []) this.#meet(row);
     const windows = new Paged(windowsMax);
     for (let i = 0; i < (page?.windows.length ?? 0); i += 1) {
       if (page === undefined) break;
@@ -78,14 +112,41 @@ export class RangeAnswer {
     return this.#pageOf(first);
   }
 
+  /** @param columns what comes later goes over what came before @returns the lowest; undefined: there is none */
+  #readWatermarks(columns: readonly OpenWindows["progress"][]): number | undefined {
+    const { nowMs, latenessMs } = this.#request;
+    const unlessNever = (ms: number) => (Number.isNaN(ms) ? undefined : ms);
+    for (const { devices, lastSeenMs, latestEventMs } of columns) {
+      for (let i = 0; i < devices.length; i += 1) {
+        const progress = { lastSeenAtMs: unlessNever(lastSeenMs[i]), latestEventMs: unlessNever(latestEventMs[i]) };
+        this.#watermarksMs.set(devices[i], watermarkOf(progress, nowMs, latenessMs));
+      }
+    }
+    let lowestMs = Number.POSITIVE_INFINITY;
+    for (const { devices } of columns) {
+      for (const device of devices) {
+        const watermarkMs = this.#watermarksMs.get(device);
+        // A device without samples has nothing that could be incomplete.
+        if (watermarkMs > Number.NEGATIVE_INFINITY) lowestMs = Math.min(lowestMs, watermarkMs);
+      }
+    }
+    return lowestMs === Number.POSITIVE_INFINITY ? undefined : lowestMs;
+  }
+
+  #meet(row: SeriesRow): void {
+    const watermarkMs = this.#watermarksMs.get(row.device);
+    this.#watermarksOfSeriesMs.set(row.id, Number.isNaN(watermarkMs) ? Number.NEGATIVE_INFINITY : watermarkMs);
+    if (this.#request.groupBy.length === 0) this.#untold.set(row.id, row);
+    else this.#groupOfSeries.set(row.id, this.#groupOf(row));
+  }
+
   #pageOf(windows: WindowTable): AnswerPage {
     const series: SeriesRow[] = [];
-    for (let i = 0; i < windows.length; i += 1) {
-      const id = windows.series[i];
-      if (this.#told.has(id)) continue;
-      this.#told.add(id);
-      const row = this.#request.groupBy.length === 0 ? this.#series.get(id) : this.#groupRows[id - 1];
-      if (row !== undefined) series.push(row);
+    for (let i = 0; i < windows.length && this.#untold.size > 0; i += 1) {
+      const row = this.#untold.get(windows.series[i]);
+      if (row === undefined) continue;
+      this.#untold.delete(row.id);
+      series.push(row);
     }
     const quantileValues = quantilesOf(windows, this.#request.quantiles);
     windows.sketches = createSketchTable(1);
@@ -93,34 +154,20 @@ export class RangeAnswer {
   }
 
   #derive(windows: WindowTable, i: number): void {
-    const row = this.#series.get(windows.series[i]);
-    if (row === undefined) return;
-    setState(windows, i, this.#request.widthMs, this.#watermarkOf(row.device));
-    if (row.kind !== "counter") return;
-    const before = this.#lasts.get(row.id);
-    if (before !== undefined) {
-      windows.valuesBefore[i] = before.value;
-      windows.timesBeforeMs[i] = before.timeMs;
-    }
-    this.#lasts.set(row.id, { value: windows.lasts[i], timeMs: windows.lastTimesMs[i] });
-  }
-
-  #watermarkOf(device: number): number {
-    let watermarkMs = this.#watermarksMs.get(device);
-    if (watermarkMs === undefined) {
-      const { nowMs, latenessMs } = this.#request;
-      watermarkMs = watermarkOf(this.#reader.progress(device), nowMs, latenessMs);
-      this.#watermarksMs.set(device, watermarkMs);
-    }
-    return watermarkMs;
+    const series = windows.series[i];
+    setState(windows, i, this.#request.widthMs, this.#watermarksOfSeriesMs.get(series));
+    if (!this.#wantsIncreases || Number.isNaN(windows.resetOffsets[i])) return;
+    windows.valuesBefore[i] = this.#lasts.get(series);
+    windows.timesBeforeMs[i] = this.#lastTimesMs.get(series);
+    this.#lasts.set(series, windows.lasts[i]);
+    this.#lastTimesMs.set(series, windows.lastTimesMs[i]);
   }
 
   /** Windows come by start: the groups of one start are whole when the next one comes. */
   #group(windows: WindowTable, i: number, into: Paged): void {
     const { table } = this.#grouped;
     if (table.length > 0 && table.starts[0] !== windows.starts[i]) this.#takeGroups(into);
-    const row = this.#series.get(windows.series[i]);
-    if (row !== undefined) mergeIntoGroup(this.#grouped, this.#groupOf(row), windows, i);
+    mergeIntoGroup(this.#grouped, this.#groupOfSeries.get(windows.series[i]), windows, i);
   }
 
   #takeGroups(into: Paged): void {
@@ -139,10 +186,24 @@ export class RangeAnswer {
       const labels = Object.fromEntries(this.#request.groupBy.map((name, i) => [name, values[i] ?? ""]));
       group = { ...row, id: this.#groups.size + 1, device: 0, deviceId: "", labels, group: labels };
       this.#groups.set(key, group);
-      this.#groupRows.push(group);
+      this.#untold.set(group.id, group);
     }
     return group.id;
   }
+}
+
+/** What has to be read to fill columns of a frame. */
+function columnsOf(aggregates: FrameColumns, quantiles: readonly number[]): ReadonlySet<WindowColumn> {
+  const columns = new Set<WindowColumn>();
+  const has = (aggregate: Aggregate) => aggregates?.has(aggregate) ?? true;
+  if (has(Aggregate.SUM) || has(Aggregate.DEVIATION)) columns.add("sums");
+  if (has(Aggregate.DEVIATION)) columns.add("m2s");
+  if (has(Aggregate.MIN) || has(Aggregate.MAX) || quantiles.length > 0) columns.add("extremes");
+  if (has(Aggregate.FIRST) || has(Aggregate.INCREASE)) columns.add("firsts");
+  if (has(Aggregate.LAST) || has(Aggregate.INCREASE)) columns.add("lasts");
+  if (has(Aggregate.INCREASE)) columns.add("counters");
+  if (quantiles.length > 0) columns.add("sketches");
+  return columns;
 }
 
 /** Tables of at most so many windows. */

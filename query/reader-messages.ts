@@ -1,7 +1,7 @@
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import type { ThreadCall } from "../lib/base/thread-calls.ts";
 import type { Selector } from "../lib/store/selector.ts";
-import type { DeviceRow, SeriesPosition, SeriesRow } from "../lib/store/store.ts";
+import type { DeviceRow, OpenWindows, Revision, Selection, SeriesPosition, SeriesRow } from "../lib/store/store.ts";
 import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
 import type { SamplePage, SampleRequest } from "./sample-answer.ts";
 
@@ -11,13 +11,33 @@ export interface ReaderOptions {
   readonly tiers: readonly Tier[];
 }
 
+/** What a range has begun with. */
+export interface RangeStart {
+  /** It shows just the revision of its open windows: nothing was stored between their copy and its snapshot. */
+  readonly exact: boolean;
+  /** Infinity: all of its windows are read as they are stored. */
+  readonly storedUntilMs: number;
+  /** Undefined: nothing is final for all selected devices. */
+  readonly completeUntilMs: number | undefined;
+}
+
+/** A part of a range as the bytes of a WindowFrame. */
+export interface EncodedPage {
+  readonly windows: number;
+  readonly frame: Uint8Array;
+}
+
 /** What can be asked of a reader thread: `AggregateReader`, with ranges named by number, and samples of the journal. */
 export interface ReaderCalls {
   devices(after: string, limit: number): DeviceRow[];
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[];
   unknownDevices(deviceIds: readonly string[]): string[];
-  openRange(range: number, request: AnswerRequest): void;
+  select(selector: Selector): Selection;
+  /** Begins a snapshot, and a range in it. @param open undefined: the tables show everything */
+  openRange(range: number, request: AnswerRequest, selection: Selection, open: OpenWindows | undefined): RangeStart;
   nextPage(range: number, windowsMax: number): AnswerPage | undefined;
+  /** @param revision to write into the frame */
+  nextFrame(range: number, windowsMax: number, revision: Revision): EncodedPage | undefined;
   closeRange(range: number): void;
   openSamples(samples: number, request: SampleRequest): void;
   nextSamples(samples: number, samplesMax: number): SamplePage | undefined;

@@ -1,19 +1,21 @@
 import { parentPort, workerData } from "node:worker_threads";
-import type { ThreadReply } from "../lib/base/thread-calls.ts";
+import { systemClock } from "../lib/base/clock.ts";
+import { failedReply, type ThreadReply } from "../lib/base/thread-calls.ts";
 import { openSqliteJournal } from "../lib/store/sqlite/sqlite-journal-reader.ts";
 import { openSqliteReader } from "../lib/store/sqlite/sqlite-reader.ts";
-import { RangeAnswer } from "./range-answer.ts";
+import { OpenRanges } from "./open-ranges.ts";
 import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts";
 import { SampleAnswer } from "./sample-answer.ts";
 import { SampleScan } from "./sample-scan.ts";
 
-/** A reader thread: answers one call at a time from its own read-only connection. Started by `Reader`. */
+/** A reader thread: answers one call at a time from read-only connections. Started by `Reader`. */
 
 if (parentPort === null) throw new Error("this module is a worker thread");
 const port = parentPort;
 const { dataDir, tiers } = workerData as ReaderOptions;
 const reader = openSqliteReader(dataDir, tiers);
-const ranges = new Map<number, RangeAnswer>();
+const ranges = new OpenRanges(() => openSqliteReader(dataDir, tiers), systemClock);
+const expiring = setInterval(() => ranges.expire(), 1_000);
 const scan = new SampleScan(openSqliteJournal(dataDir));
 const samples = new Map<number, SampleAnswer>();
 
@@ -21,9 +23,11 @@ const calls: ReaderCalls = {
   devices: (after, limit) => reader.devices(after, limit),
   series: (selector, after, limit) => reader.series(selector, after, limit),
   unknownDevices: (deviceIds) => reader.unknownDevices(deviceIds),
-  openRange: (range, request) => void ranges.set(range, new RangeAnswer(reader, request)),
-  nextPage: (range, windowsMax) => ranges.get(range)?.next(windowsMax),
-  closeRange: (range) => void ranges.delete(range),
+  select: (selector) => reader.select(selector),
+  openRange: (range, request, selection, open) => ranges.open(range, request, selection, open),
+  nextPage: (range, windowsMax) => ranges.nextPage(range, windowsMax),
+  nextFrame: (range, windowsMax, revision) => ranges.nextFrame(range, windowsMax, revision),
+  closeRange: (range) => ranges.close(range),
   openSamples: (id, request) => void samples.set(id, new SampleAnswer(scan, reader, request)),
   nextSamples: (id, samplesMax) => samples.get(id)?.next(samplesMax),
   closeSamples: (id) => void samples.delete(id),
@@ -31,6 +35,8 @@ const calls: ReaderCalls = {
 
 port.on("message", (message: ToReader) => {
   if (message.name === "close") {
+    clearInterval(expiring);
+    ranges.closeAll();
     reader.close();
     scan.journal.close();
     port.close();
@@ -39,8 +45,14 @@ port.on("message", (message: ToReader) => {
   const { id, name, args } = message;
   try {
     const result = (calls[name] as (...args: unknown[]) => unknown)(...args);
-    port.postMessage({ id, result } satisfies ThreadReply);
+    port.postMessage({ id, result } satisfies ThreadReply, transferable(result));
   } catch (error) {
-    port.postMessage({ id, error } satisfies ThreadReply);
+    port.postMessage(failedReply(id, error));
   }
 });
+
+/** A frame's buffer is its own: it moves. */
+function transferable(result: unknown): ArrayBuffer[] {
+  const isFrame = typeof result === "object" && result !== null && "frame" in result;
+  return isFrame && result.frame instanceof Uint8Array ? [result.frame.buffer as ArrayBuffer] : [];
+}

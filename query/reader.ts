@@ -1,67 +1,116 @@
-import { once } from "node:events";
-import type { Worker } from "node:worker_threads";
-// A worker that alone has loaded the addon can crash the process when it ends (better-sqlite3 issue 1476).
-import "better-sqlite3";
-import { frameSamplesMax, frameWindowsMax } from "../lib/base/limits.ts";
-import { startThread } from "../lib/base/thread.ts";
-import { ThreadCalls, type ThreadReply } from "../lib/base/thread-calls.ts";
+import { TelemetryError } from "../lib/base/errors.ts";
+import { frameSamplesMax, frameWindowsMax, rangesMax, rangesWaitingMax, readerThreads } from "../lib/base/limits.ts";
+import type { OpenWindows, Revision, Selection } from "../lib/store/store.ts";
 import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
-import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts";
+import type { EncodedPage, RangeStart, ReaderCalls, ReaderOptions } from "./reader-messages.ts";
+import { ReaderWorker } from "./reader-worker.ts";
 import type { SamplePage, SampleRequest } from "./sample-answer.ts";
+import { Slots } from "./slots.ts";
 
-/** Reads the store on a thread of its own, so that a heavy query never holds up an ack. */
+/** A range that is being read. Close it, also when it has been read to its end. */
+export interface ReadingRange {
+  readonly start: RangeStart;
+  /** @returns undefined when everything has been read; the first page always comes. */
+  nextPage(windowsMax: number): Promise<AnswerPage | undefined>;
+  /** The same as bytes of a WindowFrame. */
+  nextFrame(windowsMax: number, revision: Revision): Promise<EncodedPage | undefined>;
+  close(): void;
+}
+
+/** Reads the store on threads of their own, so that a heavy query never holds up an ack. */
 export class Reader {
-  readonly #worker: Worker;
-  readonly #calls: ThreadCalls<ReaderCalls>;
+  readonly #workers: readonly ReaderWorker[];
+  readonly #slots = new Slots(rangesMax, rangesWaitingMax, tooManyRanges);
   #nextRange = 1;
 
   constructor(options: ReaderOptions) {
-    this.#worker = startThread("./reader-thread", import.meta.url, { workerData: options });
-    this.#calls = new ThreadCalls((call) => this.#worker.postMessage(call));
-    this.#worker.on("message", (reply: ThreadReply) => this.#calls.onReply(reply));
-    this.#worker.on("error", (error) => this.#calls.failAll(error));
-    this.#worker.on("exit", () => this.#calls.failAll(new Error("the reader thread has ended")));
+    this.#workers = Array.from({ length: readerThreads }, () => new ReaderWorker(options));
   }
 
+  /** Asks the thread that reads the fewest ranges. */
   call<K extends keyof ReaderCalls>(name: K, ...args: Parameters<ReaderCalls[K]>): Promise<ReturnType<ReaderCalls[K]>> {
-    return this.#calls.call(name, ...args);
+    return this.#idlest().call(name, ...args);
   }
 
-  /** The pages of a range, each read when it is asked for. */
-  async *range(request: AnswerRequest): AsyncGenerator<AnswerPage, void> {
+  /**
+   * Waits until there are few enough ranges for another one.
+   * @returns what to call when it has been read
+   * @throws TelemetryError RESOURCE_EXHAUSTED when too many wait, CANCELLED when the signal is aborted
+   */
+  turn(signal: AbortSignal): Promise<() => void> {
+    return this.#slots.take(signal);
+  }
+
+  /** Begins a snapshot, and a range in it. @param open undefined: the tables show everything */
+  async openRange(request: AnswerRequest, selection: Selection, open: OpenWindows | undefined): Promise<ReadingRange> {
+    const worker = this.#idlest();
+    worker.ranges += 1;
     const range = this.#nextRange++;
-    await this.call("openRange", range, request);
+    const close = () => {
+      worker.ranges -= 1;
+      // Not awaited: the thread may have ended.
+      worker.call("closeRange", range).catch(() => {});
+    };
+    try {
+      const start = await worker.call("openRange", range, request, selection, open);
+      return {
+        start,
+        nextPage: (windowsMax) => worker.call("nextPage", range, windowsMax),
+        nextFrame: (windowsMax, revision) => worker.call("nextFrame", range, windowsMax, revision),
+        close,
+      };
+    } catch (error) {
+      close();
+      throw error;
+    }
+  }
+
+  /** The pages of what is stored of a range. */
+  async *range(request: AnswerRequest): AsyncGenerator<AnswerPage, void> {
+    const reading = await this.openRange(request, await this.call("select", request.selector), undefined);
     try {
       for (;;) {
-        const page = await this.call("nextPage", range, frameWindowsMax);
+        const page = await reading.nextPage(frameWindowsMax);
         if (page === undefined) return;
         yield page;
       }
     } finally {
-      // Not awaited: the thread may have ended.
-      this.call("closeRange", range).catch(() => {});
+      reading.close();
     }
   }
 
   /** The samples of a selection, each page read when it is asked for. */
   async *samples(request: SampleRequest): AsyncGenerator<SamplePage, void> {
+    const worker = this.#idlest();
     const samples = this.#nextRange++;
-    await this.call("openSamples", samples, request);
+    worker.ranges += 1;
     try {
+      await worker.call("openSamples", samples, request);
       for (;;) {
-        const page = await this.call("nextSamples", samples, frameSamplesMax);
+        const page = await worker.call("nextSamples", samples, frameSamplesMax);
         if (page === undefined) return;
         yield page;
       }
     } finally {
+      worker.ranges -= 1;
       // Not awaited: the thread may have ended.
-      this.call("closeSamples", samples).catch(() => {});
+      worker.call("closeSamples", samples).catch(() => {});
     }
   }
 
   async close(): Promise<void> {
-    const exit = once(this.#worker, "exit");
-    this.#worker.postMessage({ name: "close" } satisfies ToReader);
-    await exit;
+    await Promise.all(this.#workers.map((worker) => worker.close()));
   }
+
+  #idlest(): ReaderWorker {
+    return this.#workers.reduce((idlest, worker) => (worker.ranges < idlest.ranges ? worker : idlest));
+  }
+}
+
+function tooManyRanges(): TelemetryError {
+  return new TelemetryError(
+    "RESOURCE_EXHAUSTED",
+    "TOO_MANY_QUERIES",
+    `${rangesMax} ranges are being read and ${rangesWaitingMax} wait; ask again later, for fewer series, a coarser tier or less time`,
+  );
 }

@@ -1,5 +1,5 @@
 import { type Duration, durationMs, type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
-import { type Tier, tierName } from "../lib/aggregate/tiers.ts";
+import { keptFromMs, type Tier, tierName } from "../lib/aggregate/tiers.ts";
 import { formatDuration } from "../lib/base/duration.ts";
 import { invalidField } from "../lib/base/errors.ts";
 import {
@@ -15,7 +15,8 @@ import {
 } from "../lib/base/limits.ts";
 import { formatTime } from "../lib/base/time.ts";
 import type { Selector } from "../lib/store/selector.ts";
-import type { SeriesSelector } from "../proto/gen/telemetry/v1/query_service_pb.js";
+import type { FrameColumns } from "../lib/wire/frame-encoder.ts";
+import { Aggregate, type SeriesSelector } from "../proto/gen/telemetry/v1/query_service_pb.js";
 
 /** Checks of the fields that requests share. All throw TelemetryError INVALID_ARGUMENT. */
 
@@ -102,21 +103,37 @@ export function readRange(from: Timestamp | undefined, to: Timestamp | undefined
   return { fromMs, toMs };
 }
 
-export function readTier(tier: Duration, tiers: readonly Tier[]): number {
+export function readTier(tier: Duration, tiers: readonly Tier[]): Tier {
   const widthMs = durationMs(tier);
-  if (!tiers.some((candidate) => candidate.widthMs === widthMs)) {
-    throw invalidField("tier", `is ${formatDuration(widthMs)}`, `choose one of ${tiers.map(tierName).join(", ")}`);
-  }
-  return widthMs;
+  const found = tiers.find((candidate) => candidate.widthMs === widthMs);
+  if (found !== undefined) return found;
+  throw invalidField("tier", `is ${formatDuration(widthMs)}`, `choose one of ${tiers.map(tierName).join(", ")}`);
 }
 
-/** The finest tier that gives at most `points` windows per series; the coarsest when none does. */
-export function autoTier(range: { fromMs: number; toMs: number }, points: number, tiers: readonly Tier[]): number {
+/** @returns undefined: all */
+export function readAggregates(aggregates: readonly Aggregate[]): FrameColumns {
+  const wrong = aggregates.find((each, i) => !(each in Aggregate) || each === 0 || aggregates.indexOf(each) !== i);
+  if (wrong !== undefined) {
+    throw invalidField("aggregates", `has ${Aggregate[wrong] ?? wrong}, unknown or twice`, "name each of them once");
+  }
+  return aggregates.length === 0 ? undefined : new Set(aggregates);
+}
+
+/**
+ * The finest tier that gives at most `points` windows per series and keeps them from the range's start on; the coarsest
+ * when none does.
+ */
+export function autoTier(
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+  points: number,
+  tiers: readonly Tier[],
+  nowMs: number,
+): Tier {
   if (points > pointsMax) {
     throw invalidField("points_max", `is ${points}, the limit is ${pointsMax}`, "ask for fewer");
   }
   const most = points === 0 ? pointsDefault : points;
-  const windows = (widthMs: number) => Math.ceil(range.toMs / widthMs) - Math.floor(range.fromMs / widthMs);
-  const fits = tiers.find(({ widthMs }) => windows(widthMs) <= most);
-  return (fits ?? tiers[tiers.length - 1]).widthMs;
+  const windows = (widthMs: number) => Math.ceil(toMs / widthMs) - Math.floor(fromMs / widthMs);
+  const fits = tiers.find((tier) => windows(tier.widthMs) <= most && keptFromMs(tier, nowMs) <= fromMs);
+  return fits ?? tiers[tiers.length - 1];
 }

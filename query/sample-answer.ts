@@ -37,7 +37,6 @@ export class SampleAnswer {
   readonly #scan: SampleScan;
   readonly #filter: SampleFilter;
   readonly #through: JournalPosition;
-  readonly #selected: ReadonlyMap<number, SeriesRow> | "all";
   readonly #sessions = new Map<number, SessionSeries>();
   /** Sessions without series that are wanted. */
   readonly #others = new Set<number>();
@@ -58,10 +57,9 @@ export class SampleAnswer {
     this.#keptFromMs = first === 1 ? undefined : (receivedMs ?? nowMs);
     this.#position = first - 1;
     this.#through = last;
-    const selected = selectionOf(reader, selector);
-    this.#selected = selected;
-    const isWanted =
-      selected === "all" ? (series: number) => !this.#gone.has(series) : (series: number) => selected.has(series);
+    const { series } = reader.select(selector);
+    const selected = series && new Set(series);
+    const isWanted = (id: number) => (selected?.has(id) ?? true) && !this.#gone.has(id);
     this.#filter = { fromMs, toMs, isWanted };
   }
 
@@ -162,16 +160,10 @@ export class SampleAnswer {
     for (let i = 0; i < length; i += 1) {
       const id = series[i];
       if (this.#told.has(id) || this.#gone.has(id)) continue;
-      const row = this.#selected === "all" ? this.#scan.journal.seriesRow(id) : this.#selected.get(id);
+      const row = this.#scan.journal.seriesRow(id);
       (row === undefined ? this.#gone : this.#told).add(id);
       if (row !== undefined) rows.push(row);
     }
     return rows;
   }
-}
-
-function selectionOf(reader: AggregateReader, selector: Selector): ReadonlyMap<number, SeriesRow> | "all" {
-  if (Object.values(selector).every((part) => part === undefined)) return "all";
-  const rows = reader.series(selector, undefined, Number.MAX_SAFE_INTEGER);
-  return new Map(rows.map((row) => [row.id, row]));
 }

@@ -4,7 +4,7 @@ import { TelemetryError } from "../lib/base/errors.ts";
 import type { Handlers } from "../lib/rpc/server.ts";
 import type { LiveFeed } from "../lib/store/live-feed.ts";
 import type { Selector } from "../lib/store/selector.ts";
-import type { Revision } from "../lib/store/store.ts";
+import type { OpenRequest, OpenWindows, Revision } from "../lib/store/store.ts";
 import type { QueryService } from "../proto/gen/telemetry/v1/query_service_pb.js";
 import { listHandlers } from "./lists.ts";
 import { rangeHandlers } from "./ranges.ts";
@@ -29,8 +29,19 @@ export interface QueryOptions {
   readonly barrier: (selector: Selector | undefined, sessions: boolean) => Promise<Revision>;
   /** Whether settled samples are kept to be read back. */
   readonly keepsRaw: boolean;
+  /** What the writer has in memory. */
+  readonly openWindows: OpenWindowsSource;
   /** Aborted when the server ends: subscriptions end with it. */
   readonly ending: AbortSignal;
+}
+
+export interface OpenWindowsSource {
+  /**
+   * Copies what is not stored of a selection. The tables stay as they are until its hold is released, or for a moment.
+   * @returns undefined when it is too much: pass the barrier
+   */
+  copy(request: OpenRequest): Promise<(OpenWindows & { readonly hold: number }) | undefined>;
+  release(hold: number): void;
 }
 
 /** What QueryService answers, one file per kind of question. */

@@ -33,7 +33,7 @@ async function* subscribe(
   { reader, feed, tiers, clock, latenessMs, barrier, subscriptions }: QueryOptions,
 ): AsyncGenerator<SubscribeResponse, void> {
   const selector = readSelector(request.selector);
-  const widthMs = request.tier === undefined ? tiers[0].widthMs : readTier(request.tier, tiers);
+  const widthMs = request.tier === undefined ? tiers[0].widthMs : readTier(request.tier, tiers).widthMs;
   const intervalMs = readInterval(request);
   const quantiles = readQuantiles(request.quantiles);
   const fromMs = request.snapshotFrom === undefined ? undefined : readTime("snapshot_from", request.snapshotFrom);

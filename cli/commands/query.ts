@@ -1,12 +1,15 @@
-import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Command } from "@commander-js/extra-typings";
+import { tierName } from "../../lib/aggregate/tiers.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { invalidField } from "../../lib/base/errors.ts";
-import { parseTimeArgument } from "../../lib/base/time.ts";
+import { pointsDefault, pointsMax } from "../../lib/base/limits.ts";
+import { formatTime, parseTimeArgument } from "../../lib/base/time.ts";
 import { FrameReader } from "../../lib/wire/window-frame.ts";
-import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
+import { type AnswerInfo, QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
+import { aggregateSetting, aggregatesOf, columnsLeftOut } from "../aggregate-options.ts";
 import { connect } from "../connect.ts";
-import { addressSetting, duration, jsonSetting, list, setting } from "../options.ts";
+import { addressSetting, duration, integer, jsonSetting, list, setting } from "../options.ts";
 import { lineWidth, log, printLine } from "../terminal.ts";
 import { RowFormatter, rowFormats, windowRow } from "../window-row.ts";
 
@@ -90,9 +93,17 @@ export const fromSetting = () =>
 export const toSetting = () =>
   setting("--to <time>", "windows start before this time (default: now)").argParser(time("--to"));
 export const tierSetting = () =>
-  setting("--tier <width>", "a tier of the server, such as 1m, or auto: the finest with at most 1,000 windows")
+  setting("--tier <width>", "a tier of the server, such as 1m, or auto: the finest with at most --points windows")
     .argParser(tier)
     .default("auto" as const);
+
+/** Which windows these are, and up to when nothing more is expected of them. */
+function describeAnswer({ tier, completeUntil }: AnswerInfo): string {
+  const width = tier === undefined ? "" : `${tierName({ widthMs: durationMs(tier) })} windows, `;
+  const until =
+    completeUntil === undefined ? "none complete" : `complete until ${formatTime(timestampMs(completeUntil))}`;
+  return width + until;
+}
 
 export function addQuery(program: Command): void {
   program
@@ -105,10 +116,16 @@ export function addQuery(program: Command): void {
     .addOption(
       setting("--group-by <label>", "merge the devices that have the same label; can be given again").argParser(list),
     )
+    .addOption(aggregateSetting())
     .addOption(quantileSetting())
     .addOption(fromSetting())
     .addOption(toSetting())
     .addOption(tierSetting())
+    .addOption(
+      setting("--points <n>", "with --tier auto: most windows of a series")
+        .argParser(integer("--points", 1, pointsMax))
+        .default(pointsDefault),
+    )
     .addOption(
       setting("--format <format>", "form of the output")
         .choices(rowFormats)
@@ -126,6 +143,7 @@ Quantiles are within 1 %. A counter's increase counts from the sample before its
 Examples:
   $ tidemark query --device sim-0001 --metric temperature --from now-10m --tier 10s
   $ tidemark query --metric temperature --from now-1d --tier 1h --format csv
+  $ tidemark query --device sim-0001 --from now-7d --points 200 --aggregate mean --aggregate max
   $ tidemark query --metric temperature --group-by site --where model=x200 --tier 1m
   $ tidemark query --device '*' --from 2013-12-01T00:00:00Z --to 2014-03-01T00:00:00Z --tier 1d --format ndjson`,
     )
@@ -135,8 +153,10 @@ Examples:
         from,
         to,
         tier: tierMs,
+        points,
         groupBy = [],
-        quantile = quantilesDefault,
+        aggregate = [],
+        quantile = aggregate.length === 0 ? quantilesDefault : [],
         format,
         json,
         ...names
@@ -149,22 +169,29 @@ Examples:
             from: timestampFromMs(from ?? nowMs - 3_600_000),
             to: timestampFromMs(to ?? nowMs),
             ...(tierMs !== "auto" && { tier: durationFromMs(tierMs) }),
+            pointsMax: points,
+            aggregates: aggregatesOf(aggregate),
             quantiles: [...quantile],
             groupBy,
           });
           const frames = new FrameReader();
           const formatter = new RowFormatter(json ? "ndjson" : format, lineWidth());
+          const leftOutColumns = columnsLeftOut(aggregate);
           let rows = 0;
-          for await (const { frame } of responses) {
+          let info: AnswerInfo | undefined;
+          for await (const response of responses) {
+            info ??= response.info;
+            const { frame } = response;
             if (frame === undefined) continue;
             for (const window of frames.read(frame)) {
               rows += 1;
-              for (const line of formatter.add(windowRow(window, quantile))) printLine(line);
+              for (const line of formatter.add(windowRow(window, quantile, leftOutColumns))) printLine(line);
             }
           }
           for (const line of formatter.end()) printLine(line);
           if (rows === 0) log.info(`no windows ${isSelective(names) ? "of this selection " : ""}in this range`);
           const { leftOut } = formatter;
+          if (info !== undefined && rows > 0 && format === "table" && !json) log.info(describeAnswer(info));
           if (leftOut.length > 0) log.info(`no room for ${leftOut.join(", ")}: --format csv has all columns`);
         } finally {
           channel.close();

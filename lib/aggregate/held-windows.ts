@@ -1,6 +1,13 @@
 import { type Shard, shardOf } from "./shard.ts";
 import { TierWindows, type WindowSet } from "./window-set.ts";
-import { appendWindow, createWindowTable, mergeWindow, setWindow, type WindowTable } from "./window-table.ts";
+import {
+  appendWindow,
+  copyWindow,
+  createWindowTable,
+  mergeWindow,
+  setWindow,
+  type WindowTable,
+} from "./window-table.ts";
 
 /** Windows of one tier of a shard. */
 export class HeldTier extends TierWindows {
@@ -66,6 +73,9 @@ export interface TierBounds {
   readonly fromMs: number;
   readonly toMs: number;
 }
+
+/** A look takes a tenth of the time of a copy. */
+const looksPerCopyMax = 10;
 
 /** Reads the stored values of a window into entry `at` of a table. @returns false when there are none */
 export type LoadWindow = (widthMs: number, startMs: number, series: number, into: WindowTable, at: number) => boolean;
@@ -146,6 +156,50 @@ export class HeldWindows {
         }
       }
     }
+  }
+
+  /**
+   * Copies of windows that are not stored as they are, by start, then by series: those of a tier with
+   * `fromMs` <= start < `toMs`.
+   * @param series undefined: all
+   * @param max to copy: a few milliseconds
+   * @returns undefined when there are more, or it would take long to tell
+   */
+  copyUnstored(
+    tier: number,
+    series: Int32Array | undefined,
+    { fromMs, toMs }: TierBounds,
+    max: number,
+  ): WindowTable | undefined {
+    const found: { readonly table: WindowTable; readonly at: number }[] = [];
+    let looksLeft = max * looksPerCopyMax;
+    const look = ({ table, sinces }: HeldTier, at: number) => {
+      const startMs = table.starts[at];
+      if (sinces[at] > 0 && startMs >= fromMs && startMs < toMs) found.push({ table, at });
+    };
+    const isOver = () => looksLeft < 0 || found.length > max;
+    if (series === undefined) {
+      for (const { tiers } of this.#shards.values()) {
+        looksLeft -= tiers[tier].table.length;
+        for (let at = 0; at < tiers[tier].table.length && !isOver(); at += 1) look(tiers[tier], at);
+        if (isOver()) return undefined;
+      }
+    } else {
+      for (const id of series) {
+        const held = this.#shards.get(shardOf(id))?.tiers[tier];
+        for (const startMs of held?.starts ?? []) {
+          looksLeft -= 1;
+          const at = held?.find(id, startMs);
+          if (held !== undefined && at !== undefined) look(held, at);
+        }
+        looksLeft -= 1;
+        if (isOver()) return undefined;
+      }
+    }
+    found.sort((a, b) => a.table.starts[a.at] - b.table.starts[b.at] || a.table.series[a.at] - b.table.series[b.at]);
+    const copies = createWindowTable(Math.max(1, found.length));
+    for (const { table, at } of found) copyWindow(table, at, copies);
+    return copies;
   }
 
   /**

@@ -24,6 +24,11 @@ export class TierWindows {
     this.table = createWindowTable(capacity);
   }
 
+  /** The starts that it has windows of, in no order. */
+  get starts(): Iterable<number> {
+    return this.#byStart.keys();
+  }
+
   /** The index of a window in the table, if it is there. */
   find(series: number, startMs: number): number | undefined {
     return this.#byStart.get(startMs)?.get(series);

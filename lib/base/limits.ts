@@ -139,6 +139,21 @@ export const closeDelayMs = 1_000;
  * (`bench/micro/series.ts`); more, and the writer lets go of some before it takes a group.
  */
 export const heldWindowsMax = 1_500_000;
+/** Windows copied out of the writer's memory for one query: some 3 ms. A query that needs more has them stored. */
+export const openWindowsMax = 5_000;
+/** A query that has been given such a copy keeps the tables as they are for no longer, and then leaves as much time. */
+export const flushHeldMsMax = 100;
+export const flushFreeMs = 100;
+/** So that a heavy range leaves one for the others. Each has an isolate of some 15 MiB. */
+export const readerThreads = 2;
+/** Ranges read at once, each with a connection of 4 MiB cache; others wait. */
+export const rangesMax = 32;
+/** Ranges that wait; further ones are told to come later. */
+export const rangesWaitingMax = 1_000;
+/** A snapshot is held for no longer: the log of the database cannot be emptied meanwhile. */
+export const snapshotMsMax = 10_000;
+/** Windows of the first frame of an answer: somebody waits for it. */
+export const firstFrameWindowsMax = 128;
 /** How late a sample may be before its window counts as final. */
 export const latenessMsDefault = 30_000;
 /** Rows of one transaction that is not a group: a few milliseconds, so that acks do not wait. */

@@ -1,3 +1,5 @@
+import { fromFields, TelemetryError, type TelemetryErrorFields, toFields } from "./errors.ts";
+
 interface Pending {
   resolve(result: unknown): void;
   reject(error: unknown): void;
@@ -6,7 +8,13 @@ interface Pending {
 /** The answer to a call, or what was thrown. */
 export type ThreadReply =
   | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly failure: TelemetryErrorFields }
   | { readonly id: number; readonly error: unknown };
+
+/** The reply to a call that has thrown. An error of ours would arrive as any other, without its fields. */
+export function failedReply(id: number, error: unknown): ThreadReply {
+  return error instanceof TelemetryError ? { id, failure: toFields(error) } : { id, error };
+}
 
 /** Functions by name. */
 type Functions<Calls> = Record<keyof Calls, (...args: never[]) => unknown>;
@@ -38,6 +46,7 @@ export class ThreadCalls<Calls extends Functions<Calls>> {
     const pending = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
     if ("error" in reply) pending?.reject(reply.error);
+    else if ("failure" in reply) pending?.reject(fromFields(reply.failure));
     else pending?.resolve(reply.result);
   }
 

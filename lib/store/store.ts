@@ -2,7 +2,6 @@ import type { LoadWindow, WindowPart } from "../aggregate/held-windows.ts";
 import type { StoredWindows } from "../aggregate/roll-up.ts";
 import type { Shard } from "../aggregate/shard.ts";
 import type { Tier } from "../aggregate/tiers.ts";
-import type { DeviceProgress } from "../aggregate/watermark.ts";
 import type { WindowTable } from "../aggregate/window-table.ts";
 import type { Selector } from "./selector.ts";
 
@@ -192,6 +191,8 @@ export interface AggregateStore extends StoredWindows {
   findSessionOf(device: number, spoolId: string): Session | undefined;
   /** Whether the device had this session before its newest one. */
   isSuperseded(device: number, spoolId: string): boolean;
+  /** How many transactions have changed what readers see of windows: stored with them. */
+  readonly commits: number;
   /** Through which position the windows of a shard show the journal; a shard that is not in it: none. */
   positions(): ReadonlyMap<Shard, JournalPosition>;
   loadWindow: LoadWindow;
@@ -239,9 +240,53 @@ export interface SeriesPosition {
   readonly name: string;
 }
 
+/** Columns of windows that a reader may leave unread. Counts, watermarks and revisions always come. */
+export type WindowColumn = "sums" | "m2s" | "extremes" | "firsts" | "lasts" | "counters" | "sketches";
+
 /** Windows of a selection with `fromMs` <= start < `toMs`, by start, then by series. */
 export interface RangeRequest {
   readonly selector: Selector;
+  readonly widthMs: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** What to read; the other columns have no meaning then. Undefined: all. */
+  readonly columns?: ReadonlySet<WindowColumn> | undefined;
+}
+
+/** What a selector comes to. */
+export interface Selection {
+  /** Ids, ascending; undefined: all series, those that are yet to come too. */
+  readonly series: Int32Array | undefined;
+  /** `Device.id` of their devices, ascending; undefined: all. */
+  readonly devices: Int32Array | undefined;
+}
+
+/** How far devices have come: entry `i` of each column belongs to one device. */
+export interface ProgressColumns {
+  /** `Device.id`. */
+  readonly devices: Int32Array;
+  /** NaN: never. */
+  readonly lastSeenMs: Float64Array;
+  /** NaN: it has had no samples. */
+  readonly latestEventMs: Float64Array;
+}
+
+/**
+ * What the writer holds in memory of a selection and has not stored yet, as it was at one position of the journal: a
+ * query that puts it over the tables sees all that was acked, and nobody has to wait until it is stored.
+ */
+export interface OpenWindows {
+  readonly revision: Revision;
+  /** How many commits had changed the tables by then (`AggregateStore.commits`). */
+  readonly commits: number;
+  /** By tier: whole values, each instead of the stored one, by start, then by series. */
+  readonly windows: readonly WindowTable[];
+  /** Devices that have come further than the tables say. */
+  readonly progress: ProgressColumns;
+}
+
+/** Which windows to copy for a query: those of the tiers up to one, with `fromMs` <= start < `toMs`. */
+export interface OpenRequest extends Selection {
   readonly widthMs: number;
   readonly fromMs: number;
   readonly toMs: number;
@@ -255,6 +300,8 @@ export interface RangePage {
 
 /** A range being read. */
 export interface RangeReader {
+  /** Windows that start before are stored as they are; later ones are merged from the tiers below. Infinity: all are. */
+  readonly storedUntilMs: number;
   /** @returns undefined when everything has been read; the first page always comes. */
   next(windowsMax: number): RangePage | undefined;
 }
@@ -268,9 +315,14 @@ export interface AggregateReader {
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[];
   /** Those of the ids that no device has. */
   unknownDevices(deviceIds: readonly string[]): string[];
-  /** How far a device has come, by `Device.id`. */
-  progress(device: number): DeviceProgress;
-  openRange(request: RangeRequest): RangeReader;
+  select(selector: Selector): Selection;
+  /** How far devices (`Device.id`, ascending; undefined: all) have come. */
+  progress(devices: Int32Array | undefined): ProgressColumns;
+  /**
+   * @param selection of the request's selector, when that is known already
+   * @param open put over the tables, where it is not older than they are
+   */
+  openRange(request: RangeRequest, selection?: Selection, open?: OpenWindows): RangeReader;
   close(): void;
 }
 

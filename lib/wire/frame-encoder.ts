@@ -102,14 +102,14 @@ class FrameBytes {
     this.#at += length * 8;
   }
 
-  varints(field: number, length: number, valueOf: (i: number) => number): void {
+  varints(field: number, length: number, numberAt: (i: number) => number): void {
     if (length === 0) return;
     this.#tag(field);
     // Its length stands before it: room for the longest, moved up when it is known.
     const from = this.#at + 5;
     const headAt = this.#at;
     this.#at = from;
-    for (let i = 0; i < length; i += 1) this.#varint(valueOf(i));
+    for (let i = 0; i < length; i += 1) this.#varint(numberAt(i));
     const end = this.#at;
     this.#at = headAt;
     this.#varint(end - from);

@@ -86,7 +86,8 @@ describe.concurrent("query", () => {
     expect(tableRows.map((line) => line.split(/ {2,}/).slice(0, exact))).toEqual(
       rows.map((row) => row.slice(0, exact)),
     );
-    expect([ndjson, csv, table].map(({ stderr }) => stderr)).toEqual(["", "", ""]);
+    expect([ndjson.stderr, csv.stderr]).toEqual(["", ""]);
+    expect(table.stderr).toMatch(/^tidemark: 10s windows, complete until 2026-01-15T\S+\n$/);
   });
 
   it("lines up the columns of a table", async () => {
@@ -175,7 +176,8 @@ describe.concurrent("query", () => {
     const [ndjson, csv, table] = await Promise.all(
       ["ndjson", "csv", "table"].map((format) => query(...args, "--format", format)),
     );
-    expect([ndjson, csv, table].map(({ code, stderr }) => `${code}${stderr}`)).toEqual(["0", "0", "0"]);
+    expect([ndjson, csv].map(({ code, stderr }) => `${code}${stderr}`)).toEqual(["0", "0"]);
+    expect(`${table.code}${table.stderr}`).toMatch(/^0tidemark: 1m windows, complete until \S+\n$/);
     const columns = ["site", ...keys.slice(1)];
     const rows = jsonLines(ndjson.stdout);
     for (const row of rows) expect(Object.keys(row)).toEqual(columns);
@@ -228,5 +230,36 @@ describe.concurrent("query", () => {
     const { stdout, stderr } = await tidemark(args, { command });
     expect(jsonLines(stdout)).toHaveLength(1);
     expect(stderr).toBe("0\n");
+  });
+
+  it("shows what --aggregate chooses, and nothing else of a window", async () => {
+    const args = ["--device", "sim-0001", "--metric", "temperature", ...day, "--tier", "10s", "--format", "ndjson"];
+    const always = ["device", "metric", "tier", "windowStart", "state"];
+    const all = jsonLines((await query(...args)).stdout);
+    const f = async (chosen: string[], columns: string[]) => {
+      const { stdout, stderr } = await query(...args, ...chosen.flatMap((name) => ["--aggregate", name]));
+      expect(stderr).toBe("");
+      const rows = jsonLines(stdout);
+      const wanted = all.map((row) => Object.fromEntries([...always, ...columns].map((name) => [name, row[name]])));
+      expect(rows).toEqual(wanted);
+    };
+    await f(["mean"], ["mean"]);
+    await f(["max", "min", "count"], ["count", "min", "max"]);
+    await f(["first", "last", "sum", "stddev"], ["sum", "first", "last", "stddev"]);
+    await f(["increase"], ["increase", "ratePerSecond", "approximate"]);
+    const wrong = await query("--aggregate", "median");
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('--aggregate is "median"; choose one of count, sum, mean');
+  });
+
+  it("chooses the tier by --points", async () => {
+    const hour = ["--from", "2026-01-15T00:00:00Z", "--to", "2026-01-15T01:00:00Z", "--format", "ndjson"];
+    const f = async (points: number, tier: string) => {
+      const [row] = jsonLines((await query(...hour, "--points", String(points))).stdout);
+      expect(row).toMatchObject({ tier });
+    };
+    await f(360, "10s");
+    await f(359, "1m");
+    await f(1, "1h");
   });
 });

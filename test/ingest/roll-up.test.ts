@@ -297,6 +297,7 @@ function sqliteStore(tiers: readonly Tier[]): Store {
     unknownDevices: reader.unknownDevices.bind(reader),
     openRange: reader.openRange.bind(reader),
     progress: reader.progress.bind(reader),
+    select: reader.select.bind(reader),
   });
 }
 

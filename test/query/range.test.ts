@@ -2,6 +2,7 @@ import { durationFromMs, durationMs, timestampFromMs } from "@bufbuild/protobuf/
 import { describe, expect, it } from "vitest";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import {
+  firstFrameWindowsMax,
   frameWindowsMax,
   groupLabelsMax,
   labelsMax,
@@ -92,7 +93,9 @@ describe("a range", () => {
     const values = Array.from({ length: 5_000 }, (_, i) => i);
     await push(server(), id, 1, values, { stepMs: windowMs });
     const { frames, windows } = await read(server(), range([id], { toMs: dayMs + 5_000 * windowMs }));
-    expect(frames.map(({ counts }) => counts.length)).toEqual(Array(5).fill(frameWindowsMax));
+    const rest = Array(4).fill(frameWindowsMax);
+    const lastOne = frameWindowsMax - firstFrameWindowsMax;
+    expect(frames.map(({ counts }) => counts.length)).toEqual([firstFrameWindowsMax, ...rest, lastOne]);
     expect(frames.flatMap(({ series }) => series)).toHaveLength(1);
     expect(windows.map(({ sum }) => sum)).toEqual(values);
     expect(windows.map(({ startMs }) => startMs)).toEqual(values.map((i) => dayMs + i * windowMs));
@@ -253,8 +256,15 @@ describe("a range without a tier", () => {
 
   it("counts the windows that it touches", () => {
     const touching = { fromMs: dayMs + 5_000, toMs: dayMs + 105_000 };
-    expect(autoTier(touching, 10, defaultTiers)).toBe(60_000);
-    expect(autoTier(touching, 11, defaultTiers)).toBe(windowMs);
+    expect(autoTier(touching, 10, defaultTiers, dayMs).widthMs).toBe(60_000);
+    expect(autoTier(touching, 11, defaultTiers, dayMs).widthMs).toBe(windowMs);
+  });
+
+  it("leaves out the tiers that do not keep the start of the range any more", () => {
+    const tiers = [{ widthMs: windowMs, retentionMs: hourMs }, { widthMs: 60_000 }];
+    const f = (agoMs: number) => autoTier({ fromMs: dayMs - agoMs, toMs: dayMs }, 1_000, tiers, dayMs).widthMs;
+    expect(f(hourMs)).toBe(windowMs);
+    expect(f(hourMs + 1)).toBe(60_000);
   });
 });
 

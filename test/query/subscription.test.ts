@@ -59,6 +59,7 @@ class Source {
         await this.flushed;
         return store.position;
       },
+      openWindows: { copy: async () => undefined, release: () => {} },
       tiers: tier,
       latenessMs: latenessMsDefault,
       clock: { nowMs: () => Date.now(), elapsedMs: () => Date.now() },

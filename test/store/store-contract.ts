@@ -10,6 +10,7 @@ import { mergedRangeContract } from "./contract/merged-range.ts";
 import { rangeContract } from "./contract/range.ts";
 import { rawSamplesContract } from "./contract/raw-samples.ts";
 import { retentionContract } from "./contract/retention.ts";
+import { selectionContract } from "./contract/selection.ts";
 import { sessionsContract } from "./contract/sessions.ts";
 
 export interface OpenStore {
@@ -31,6 +32,7 @@ export function storeContract(name: string, open: Open): void {
     describe("pages of the catalog", () => catalogPagesContract(open));
     describe("a range", () => rangeContract(open));
     describe("a range of windows that are rolled up, or not yet", () => mergedRangeContract(open));
+    describe("a selection", () => selectionContract(open));
     describe("retention", () => retentionContract(open));
     describe("groups that are kept as raw samples", () => rawSamplesContract(open));
   });

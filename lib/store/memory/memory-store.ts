@@ -2,12 +2,10 @@ import type { WindowPart } from "../../aggregate/held-windows.ts";
 import { mergeBelow } from "../../aggregate/roll-up.ts";
 import type { Shard } from "../../aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../aggregate/tiers.ts";
-import type { DeviceProgress } from "../../aggregate/watermark.ts";
 import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, setWindow, type WindowTable } from "../../aggregate/window-table.ts";
 import { isOver, type RawRetention } from "../raw-retention.ts";
-import type { Selector } from "../selector.ts";
-import { matches } from "../selector.ts";
+import { matches, type Selector } from "../selector.ts";
 import {
   type AggregateReader,
   type AggregateStore,
@@ -22,9 +20,12 @@ import {
   type JournalReader,
   type NextIds,
   noSpan,
+  type OpenWindows,
+  type ProgressColumns,
   type RangePage,
   type RangeReader,
   type RangeRequest,
+  type Selection,
   type Series,
   type SeriesPosition,
   type SeriesRow,
@@ -44,6 +45,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
   readonly rolledMs: number[];
   position: JournalPosition = 0;
   settled: JournalPosition = 0;
+  commits = 0;
   readonly #keepRaw: RawRetention | undefined;
   readonly #journal: (JournalEntry & { readonly span: GroupSpan })[] = [];
   /** By session and handle. */
@@ -52,7 +54,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
   readonly #devices = new Map<string, Device>();
   readonly #sessions = new Map<number, Session>();
   readonly #series = new Map<number, Series>();
-  readonly #windows = new Map<string, { tier: Tier; table: WindowTable }>();
+  #windows = new Map<string, { tier: Tier; table: WindowTable }>();
 
   constructor(tiers: readonly Tier[], keepRaw?: RawRetention) {
     this.tiers = tiers;
@@ -208,15 +210,18 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
   }
 
   commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void {
+    this.commits += 1;
     for (const part of parts) this.#storeWindows(part);
     this.#positions.set(shard, through);
   }
 
   storeRollUp(part: WindowPart): void {
+    this.commits += 1;
     this.#storeWindows(part);
   }
 
   advanceRollUp(widthMs: number, rolledMs: number): void {
+    this.commits += 1;
     this.rolledMs[this.tiers.findIndex((tier) => tier.widthMs === widthMs)] = rolledMs;
   }
 
@@ -234,6 +239,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
       return table.starts[0] < Math.min(keptFromMs(tier, nowMs), shownMs);
     });
     for (const [key] of old.slice(0, windowsMax)) this.#windows.delete(key);
+    if (old.length > 0) this.commits += 1;
     return Math.min(old.length, windowsMax);
   }
 
@@ -268,15 +274,32 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
     return deviceIds.filter((id) => !this.#devices.has(id));
   }
 
-  progress(device: number): DeviceProgress {
-    const row = [...this.#devices.values()].find(({ id }) => id === device);
-    return row === undefined ? { lastSeenAtMs: undefined, latestEventMs: undefined } : this.#deviceRow(row);
+  select(selector: Selector): Selection {
+    if (Object.values(selector).every((part) => part === undefined)) return { series: undefined, devices: undefined };
+    const rows = this.series(selector, undefined, Number.MAX_SAFE_INTEGER);
+    return {
+      series: Int32Array.from(rows, ({ id }) => id).sort(),
+      devices: Int32Array.from(new Set(rows.map(({ device }) => device))).sort(),
+    };
   }
 
-  openRange(request: RangeRequest): RangeReader {
+  progress(devices: Int32Array | undefined): ProgressColumns {
+    const rows = [...this.#devices.values()]
+      .filter(({ id }) => devices?.includes(id) ?? true)
+      .map((device) => this.#deviceRow(device));
+    return {
+      devices: Int32Array.from(rows, ({ id }) => id),
+      lastSeenMs: Float64Array.from(rows, ({ lastSeenAtMs }) => lastSeenAtMs ?? Number.NaN),
+      latestEventMs: Float64Array.from(rows, ({ latestEventMs }) => latestEventMs ?? Number.NaN),
+    };
+  }
+
+  openRange(request: RangeRequest, _selection?: Selection, open?: OpenWindows): RangeReader {
+    const over = this.#withOpen(open);
     const rows = new Map(this.series(request.selector, undefined, Number.MAX_SAFE_INTEGER).map((row) => [row.id, row]));
     const fromMs = windowStart(request.fromMs, request.widthMs);
-    const found = this.#windowsOfTier(request.widthMs)
+    const found = over
+      .#windowsOfTier(request.widthMs)
       .filter((table) => rows.has(table.series[0]))
       .filter((table) => table.starts[0] >= fromMs && table.starts[0] < request.toMs)
       .sort((a, b) => a.starts[0] - b.starts[0] || a.series[0] - b.series[0]);
@@ -292,10 +315,26 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
       for (const row of series) told.add(row.id);
       return { windows, series };
     };
-    return { next };
+    return { storedUntilMs: this.rolledMs[this.tiers.findIndex(({ widthMs }) => widthMs === request.widthMs)], next };
   }
 
   close(): void {}
+
+  /** As it would be if the open windows that are newer were stored. */
+  #withOpen(open: OpenWindows | undefined): MemoryStore {
+    const over = new MemoryStore(this.tiers);
+    over.#windows = new Map(this.#windows);
+    over.rolledMs.splice(0, this.rolledMs.length, ...this.rolledMs);
+    for (const [t, table] of (open?.windows ?? []).entries()) {
+      for (let at = 0; at < table.length; at += 1) {
+        const { widthMs } = this.tiers[t];
+        const before = this.#windows.get(windowKey(widthMs, table.starts[at], table.series[at]));
+        if (before !== undefined && before.table.revisions[0] > table.revisions[at]) continue;
+        over.#storeWindows({ widthMs, table, rows: [at] });
+      }
+    }
+    return over;
+  }
 
   #deviceRow(device: Device): DeviceRow {
     const sessions = [...this.#sessions.values()].filter((session) => session.device === device.id);

@@ -1,7 +1,7 @@
 import type { Database } from "better-sqlite3";
-import { decodeSketch, encodeSketch } from "../../aggregate/sketch-table.ts";
+import { clearSketch, decodeSketch, encodeSketch } from "../../aggregate/sketch-table.ts";
 import { appendWindow, type WindowTable } from "../../aggregate/window-table.ts";
-import type { Device, Session } from "../store.ts";
+import type { Device, Session, WindowColumn } from "../store.ts";
 
 /** How rows of the tables become values, and the statements of the writer. */
 
@@ -32,13 +32,11 @@ export type WindowRow = readonly [
   approximate: number,
   watermarkMs: number | null,
   revision: number,
-  sketch: Uint8Array,
+  sketch: Uint8Array | null,
 ];
 
 export const deviceColumns = `devices.id, devices.device_id AS deviceId, devices.labels, devices.session, devices.reset,
   devices.created_at_ms AS createdAtMs`;
-export const windowColumns = `start_ms, series, count, sum, m2, min, max, first, first_time_ms, last, last_time_ms,
-  reset_offset, approximate, watermark_ms, revision, sketch`;
 
 export function readDevice<T extends DeviceColumns>(row: T): Omit<T, "labels" | "reset"> & Device {
   return { ...row, labels: JSON.parse(row.labels) as Record<string, string>, reset: row.reset === 1 };
@@ -58,6 +56,24 @@ export function sessionColumns({ handles: _, ...session }: Session): SessionColu
   return { ...session, lastSeenAtMs: session.lastSeenAtMs ?? null, latestEventMs: session.latestEventMs ?? null };
 }
 
+/** `windowColumns`, with NULL in place of those that are not wanted. @param wanted undefined: all */
+export function someWindowColumns(wanted: ReadonlySet<WindowColumn> | undefined): string {
+  const of = (column: WindowColumn, names: string) =>
+    wanted?.has(column) === false ? names.replace(/\w+/g, "NULL") : names;
+  return [
+    "start_ms, series, count",
+    of("sums", "sum"),
+    of("m2s", "m2"),
+    of("extremes", "min, max"),
+    of("firsts", "first, first_time_ms"),
+    of("lasts", "last, last_time_ms"),
+    of("counters", "reset_offset, approximate"),
+    "watermark_ms, revision",
+    of("sketches", "sketch"),
+  ].join(", ");
+}
+
+/** Columns that were left unread are NULL: 0 in the table, and NaN for the offset of counters. */
 export function setWindowRow(table: WindowTable, at: number, row: WindowRow): void {
   table.starts[at] = row[0];
   table.series[at] = row[1];
@@ -74,7 +90,8 @@ export function setWindowRow(table: WindowTable, at: number, row: WindowRow): vo
   table.approximates[at] = row[12];
   table.watermarksMs[at] = row[13] ?? Number.NEGATIVE_INFINITY;
   table.revisions[at] = row[14];
-  decodeSketch(table.sketches, at, row[15]);
+  if (row[15] === null) clearSketch(table.sketches, at);
+  else decodeSketch(table.sketches, at, row[15]);
 }
 
 export function appendWindowRow(table: WindowTable, row: WindowRow): void {
@@ -112,7 +129,8 @@ export function prepareStatements(db: Database) {
     samples_counted AS samplesCounted, samples_refused AS samplesRefused, samples_lost AS samplesLost,
     batches_lost AS batchesLost, last_seen_at_ms AS lastSeenAtMs, latest_event_ms AS latestEventMs`;
   return {
-    meta: db.prepare("SELECT incarnation, settled FROM meta"),
+    meta: db.prepare("SELECT incarnation, settled, commits FROM meta"),
+    writeCommits: db.prepare("UPDATE meta SET commits = ?"),
     lastPosition: db.prepare("SELECT max(position) FROM journal").pluck(),
     append: db.prepare("INSERT INTO journal VALUES (?, ?, ?, ?, ?)"),
     nextEntry: db.prepare("SELECT position, records FROM journal WHERE position > ? ORDER BY position LIMIT 1"),
@@ -149,7 +167,9 @@ export function prepareStatements(db: Database) {
     // A handle keeps its series: only one that was refused, and has none, may get one.
     deleteRefusedHandle: db.prepare("DELETE FROM handles WHERE session = ? AND handle = ? AND series = 0"),
     ...prepareWindowReads(db),
-    window: db.prepare(`SELECT ${windowColumns} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series = ?`).raw(),
+    window: db
+      .prepare(`SELECT ${someWindowColumns(undefined)} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series = ?`)
+      .raw(),
     writeWindow: db.prepare(
       "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     ),
@@ -163,8 +183,8 @@ export function prepareStatements(db: Database) {
 
 export type WindowReads = ReturnType<typeof prepareWindowReads>;
 
-/** How writer and readers read windows that are merged. */
-export function prepareWindowReads(db: Database) {
+/** How writer and readers read windows that are merged. @param columns to read; undefined: all */
+export function prepareWindowReads(db: Database, columns?: ReadonlySet<WindowColumn>) {
   return {
     nextStart: db
       .prepare(
@@ -172,11 +192,12 @@ export function prepareWindowReads(db: Database) {
       )
       .pluck(),
     marks: db.prepare("SELECT rolled_ms FROM tiers ORDER BY tier_ms").pluck(),
+    lastSeries: db.prepare("SELECT coalesce(max(id), 0) FROM series").pluck(),
     latestStart: db.prepare("SELECT max(start_ms) FROM windows WHERE tier_ms = ?").pluck(),
     windowsAt: db
       .prepare(
-        `SELECT ${windowColumns} FROM windows WHERE tier_ms = ? AND start_ms = ? AND series BETWEEN ? AND ?
-         ORDER BY series`,
+        `SELECT ${someWindowColumns(columns)} FROM windows
+         WHERE tier_ms = ? AND start_ms = ? AND series BETWEEN ? AND ? ORDER BY series`,
       )
       .raw(),
   };

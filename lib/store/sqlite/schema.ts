@@ -15,7 +15,8 @@ export const schemaVersion = 3;
 const schema = `
 CREATE TABLE meta (
   incarnation TEXT NOT NULL,      -- 32 hexadecimal digits: names this database
-  settled     INTEGER NOT NULL    -- every table shows the journal through here
+  settled     INTEGER NOT NULL,   -- every table shows the journal through here
+  commits     INTEGER NOT NULL    -- transactions that have changed windows or marks of tiers
 ) STRICT;
 
 -- Groups of records as they were acked, until every aggregate shows them, and longer when raw samples are kept. What is
@@ -143,7 +144,7 @@ export function prepareSchema(db: Database, file: string, tiers: readonly Tier[]
   }
   db.transaction(() => {
     db.exec(schema);
-    db.prepare("INSERT INTO meta VALUES (?, 0)").run(randomBytes(16).toString("hex"));
+    db.prepare("INSERT INTO meta VALUES (?, 0, 0)").run(randomBytes(16).toString("hex"));
     const insert = db.prepare("INSERT INTO tiers VALUES (?, NULL)");
     for (const { widthMs } of tiers) insert.run(widthMs);
     db.pragma(`application_id = ${applicationId}`);

@@ -84,6 +84,7 @@ export class SqliteStore implements AggregateStore, Journal {
   readonly durability: Durability;
   readonly tiers: readonly Tier[];
   readonly rolledMs: number[];
+  #commits: number;
   #position: JournalPosition;
   #settled: JournalPosition;
   readonly #keepRaw: RawRetention | undefined;
@@ -101,7 +102,8 @@ export class SqliteStore implements AggregateStore, Journal {
     this.#logFile = `${databaseFile(dataDir)}-wal`;
     this.tiers = tiers;
     this.#sql = prepareStatements(db);
-    const meta = this.#sql.meta.get() as { incarnation: string; settled: number };
+    const meta = this.#sql.meta.get() as { incarnation: string; settled: number; commits: number };
+    this.#commits = meta.commits;
     this.incarnation = meta.incarnation;
     this.rolledMs = readMarks(this.#sql);
     this.#settled = meta.settled;
@@ -120,6 +122,10 @@ export class SqliteStore implements AggregateStore, Journal {
 
   get settled(): JournalPosition {
     return this.#settled;
+  }
+
+  get commits(): number {
+    return this.#commits;
   }
 
   nextIds(): NextIds {
@@ -241,20 +247,25 @@ export class SqliteStore implements AggregateStore, Journal {
   }
 
   commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void {
-    this.#withoutSync(() => {
+    this.#changeWindows(() => {
       for (const part of parts) this.#writeWindows(part);
       this.#sql.writePosition.run(shard, through);
+      return true;
     });
   }
 
   storeRollUp(part: WindowPart): void {
-    this.#withoutSync(() => this.#writeWindows(part));
+    this.#changeWindows(() => {
+      this.#writeWindows(part);
+      return true;
+    });
   }
 
   advanceRollUp(widthMs: number, rolledMs: number): void {
     const tier = this.tiers.findIndex((each) => each.widthMs === widthMs);
-    this.#withoutSync(() => {
+    this.#changeWindows(() => {
       this.#sql.advanceRollUp.run(rolledMs, widthMs);
+      return true;
     });
     this.rolledMs[tier] = rolledMs;
   }
@@ -270,8 +281,10 @@ export class SqliteStore implements AggregateStore, Journal {
     for (const [t, tier] of this.tiers.entries()) {
       if (tier.retentionMs === undefined || deleted >= windowsMax) continue;
       const before = Math.min(keptFromMs(tier, nowMs), this.rolledMs[t + 1] ?? Number.POSITIVE_INFINITY);
-      this.#withoutSync(() => {
-        deleted += this.#sql.prune.run(tier.widthMs, before, windowsMax - deleted).changes;
+      this.#changeWindows(() => {
+        const { changes } = this.#sql.prune.run(tier.widthMs, before, windowsMax - deleted);
+        deleted += changes;
+        return changes > 0;
       });
     }
     return deleted;
@@ -314,6 +327,16 @@ export class SqliteStore implements AggregateStore, Journal {
     } finally {
       if (this.durability === "fsync") this.#db.pragma("synchronous = FULL");
     }
+  }
+
+  /** A transaction that readers of windows see the effect of. @param run returns whether it has changed anything */
+  #changeWindows(run: () => boolean): void {
+    let changed = false;
+    this.#withoutSync(() => {
+      changed = run();
+      if (changed) this.#sql.writeCommits.run(this.#commits + 1);
+    });
+    if (changed) this.#commits += 1;
   }
 
   #writeCatalog(catalog: CatalogStep): void {

@@ -1,0 +1,33 @@
+import { once } from "node:events";
+import type { Worker } from "node:worker_threads";
+// A worker that alone has loaded the addon can crash the process when it ends (better-sqlite3 issue 1476).
+import "better-sqlite3";
+import { startThread } from "../lib/base/thread.ts";
+import { ThreadCalls, type ThreadReply } from "../lib/base/thread-calls.ts";
+import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts";
+
+/** One reader thread, as the other threads see it. */
+export class ReaderWorker {
+  /** Ranges that are open on it. */
+  ranges = 0;
+  readonly #worker: Worker;
+  readonly #calls: ThreadCalls<ReaderCalls>;
+
+  constructor(options: ReaderOptions) {
+    this.#worker = startThread("./reader-thread", import.meta.url, { workerData: options });
+    this.#calls = new ThreadCalls((call) => this.#worker.postMessage(call));
+    this.#worker.on("message", (reply: ThreadReply) => this.#calls.onReply(reply));
+    this.#worker.on("error", (error) => this.#calls.failAll(error));
+    this.#worker.on("exit", () => this.#calls.failAll(new Error("the reader thread has ended")));
+  }
+
+  call<K extends keyof ReaderCalls>(name: K, ...args: Parameters<ReaderCalls[K]>): Promise<ReturnType<ReaderCalls[K]>> {
+    return this.#calls.call(name, ...args);
+  }
+
+  async close(): Promise<void> {
+    const exit = once(this.#worker, "exit");
+    this.#worker.postMessage({ name: "close" } satisfies ToReader);
+    await exit;
+  }
+}
