@@ -1,4 +1,5 @@
-import { durationFromMs, durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs, durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import {
@@ -6,10 +7,13 @@ import {
   frameWindowsMax,
   groupLabelsMax,
   labelsMax,
+  latenessMsDefault,
   pointsMax,
   quantilesMax,
+  selectorPrefixesMax,
   timeMsMin,
 } from "../../lib/base/limits.ts";
+import { Aggregate, SeriesSelectorSchema, type WindowFrame } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { autoTier } from "../../query/request.ts";
 import { batch, dayMs, registration } from "../support/batches.ts";
 import { push, range, read } from "../support/query.ts";
@@ -113,6 +117,75 @@ describe("a range", () => {
   });
 });
 
+describe("the first message of an answer", () => {
+  it("tells which windows it has, and up to when they are complete", async () => {
+    const id = newDevice();
+    await push(server(), id, 1, [1, 2, 3], { stepMs: 60_000 });
+    const f = async (tierMs: number, completeUntilMs: number) => {
+      const infos = [];
+      for await (const { info } of server().query.queryRange(range([id], { tierMs }))) infos.push(info);
+      const [info, ...others] = infos;
+      expect(others.every((each) => each === undefined)).toBe(true);
+      expect(info).toMatchObject({ exact: true });
+      expect(info?.tier && durationMs(info.tier)).toBe(tierMs);
+      expect(info?.completeUntil && timestampMs(info.completeUntil)).toBe(completeUntilMs);
+      expect(info?.keptFrom).toBeUndefined();
+      return info;
+    };
+    // The latest sample less the lateness, and no window that is longer than that.
+    const finest = await f(10_000, dayMs + 120_000 - latenessMsDefault);
+    expect(finest?.storedUntil).toBeUndefined();
+    const minutes = await f(60_000, dayMs + 60_000);
+    expect(minutes?.storedUntil && timestampMs(minutes.storedUntil)).toBeGreaterThan(dayMs);
+  });
+
+  it("tells that nothing is complete of devices without samples", async () => {
+    const id = newDevice();
+    await server().ingest.pushBatch({ registration: registration(id) });
+    for await (const { info } of server().query.queryRange(range([id]))) expect(info?.completeUntil).toBeUndefined();
+  });
+});
+
+describe("a range of chosen aggregates", () => {
+  it("has these columns and no others, merged and grouped too", async () => {
+    const id = newDevice();
+    await push(server(), id, 1, [5, 3, 9, 4], { stepMs: 4_000 });
+    const ask = { ...range([id], { tierMs: 60_000 }), aggregates: [Aggregate.SUM, Aggregate.MAX] };
+    for (const request of [ask, { ...ask, groupBy: ["site"] }, { ...ask, tier: durationFromMs(10_000) }]) {
+      const { frames } = await read(server(), request);
+      const sum = (of: (frame: WindowFrame) => number[]) => frames.flatMap(of).reduce((a, b) => a + b, 0);
+      expect(sum((frame) => frame.sums)).toBe(21);
+      expect(Math.max(...frames.flatMap((frame) => frame.maxs))).toBe(9);
+      for (const frame of frames)
+        expect([...frame.counts, ...frame.mins, ...frame.lasts, ...frame.increases]).toEqual([]);
+    }
+  });
+});
+
+describe("a selection by prefixes", () => {
+  it("has what begins with one of them, beside what is named", async () => {
+    const prefix = newDevice();
+    for (const id of [`${prefix}/a`, `${prefix}/b`, `${prefix}-c`]) {
+      await push(server(), id, 1, [1], { metrics: ["speed", "spin", "heat"], metric: 2 });
+      await push(server(), id, 2, [1], { metrics: ["speed", "spin", "heat"], metric: 3 });
+    }
+    const f = async (selector: MessageInitShape<typeof SeriesSelectorSchema>, want: string[]) => {
+      const { windows } = await read(server(), { ...range([]), selector: create(SeriesSelectorSchema, selector) });
+      expect(windows.map(({ deviceId, metric }) => `${deviceId.slice(prefix.length)} ${metric}`)).toEqual(want);
+    };
+    await f({ deviceIdPrefixes: [`${prefix}/`], metricNamePrefixes: ["sp"] }, ["/a spin", "/b spin"]);
+    await f({ deviceIdPrefixes: [`${prefix}/b`, `${prefix}-`], metricNames: ["heat"] }, ["/b heat", "-c heat"]);
+    const both = { deviceIds: [`${prefix}/a`], deviceIdPrefixes: [`${prefix}-`] };
+    await f({ ...both, metricNames: ["heat"], metricNamePrefixes: ["spi"] }, [
+      "/a spin",
+      "/a heat",
+      "-c spin",
+      "-c heat",
+    ]);
+    await f({ deviceIdPrefixes: [`${prefix}?`] }, []);
+  });
+});
+
 describe("the end of a range that its client does not want", () => {
   /** Enough that most of it waits for a client that does not read. */
   async function manyWindows(): Promise<string> {
@@ -159,6 +232,26 @@ describe("a range that cannot be answered", () => {
   );
   refused("its start is missing", { from: undefined }, invalid, "from is missing");
   refused("its end is missing", { to: undefined }, invalid, "to is missing");
+  refused(
+    "a prefix is empty",
+    { selector: { deviceIdPrefixes: [""] } },
+    invalid,
+    "selector.device_id_prefixes has an empty entry",
+  );
+  refused(
+    "there are too many prefixes",
+    { selector: { metricNamePrefixes: Array.from({ length: selectorPrefixesMax + 1 }, (_, i) => `p${i}`) } },
+    invalid,
+    `selector.metric_name_prefixes has ${selectorPrefixesMax + 1} entries, the limit is ${selectorPrefixesMax}`,
+  );
+  refused(
+    "an aggregate is not known",
+    { aggregates: [Aggregate.SUM, 99 as Aggregate] },
+    invalid,
+    "aggregates has 99, unknown or twice",
+  );
+  refused("an aggregate is not said", { aggregates: [Aggregate.UNSPECIFIED] }, invalid, "aggregates has UNSPECIFIED");
+  refused("an aggregate is there twice", { aggregates: [Aggregate.SUM, Aggregate.SUM] }, invalid, "aggregates has SUM");
   refused(
     "start and end are swapped",
     { from: at(dayMs), to: at(dayMs - 1) },
