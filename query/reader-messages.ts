@@ -3,7 +3,7 @@ import type { ThreadCall } from "../lib/base/thread-calls.ts";
 import type { Selector } from "../lib/store/selector.ts";
 import type { DeviceRow, OpenWindows, Revision, Selection, SeriesPosition, SeriesRow } from "../lib/store/store.ts";
 import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
-import type { SamplePage, SampleRequest } from "./sample-answer.ts";
+import type { SampleRequest } from "./sample-answer.ts";
 
 /** What a reader thread is started with. */
 export interface ReaderOptions {
@@ -27,6 +27,14 @@ export interface EncodedPage {
   readonly frame: Uint8Array;
 }
 
+/** A part of an answer of samples as the bytes of a SampleFrame. */
+export interface EncodedSamples {
+  readonly samples: number;
+  /** As `SamplePage` tells it. */
+  readonly keptFromMs: number | undefined;
+  readonly frame: Uint8Array;
+}
+
 /** What can be asked of a reader thread: `AggregateReader`, with ranges named by number, and samples of the journal. */
 export interface ReaderCalls {
   devices(after: string, limit: number): DeviceRow[];
@@ -40,7 +48,7 @@ export interface ReaderCalls {
   nextFrame(range: number, windowsMax: number, revision: Revision): EncodedPage | undefined;
   closeRange(range: number): void;
   openSamples(samples: number, request: SampleRequest): void;
-  nextSamples(samples: number, samplesMax: number): SamplePage | undefined;
+  nextSamples(samples: number, samplesMax: number): EncodedSamples | undefined;
   closeSamples(samples: number): void;
 }
 

@@ -3,6 +3,7 @@ import { systemClock } from "../lib/base/clock.ts";
 import { failedReply, type ThreadReply } from "../lib/base/thread-calls.ts";
 import { openSqliteJournal } from "../lib/store/sqlite/sqlite-journal-reader.ts";
 import { openSqliteReader } from "../lib/store/sqlite/sqlite-reader.ts";
+import { encodeSamples } from "../lib/wire/sample-frame.ts";
 import { OpenRanges } from "./open-ranges.ts";
 import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts";
 import { SampleAnswer } from "./sample-answer.ts";
@@ -29,7 +30,11 @@ const calls: ReaderCalls = {
   nextFrame: (range, windowsMax, revision) => ranges.nextFrame(range, windowsMax, revision),
   closeRange: (range) => ranges.close(range),
   openSamples: (id, request) => void samples.set(id, new SampleAnswer(scan, reader, request)),
-  nextSamples: (id, samplesMax) => samples.get(id)?.next(samplesMax),
+  nextSamples: (id, samplesMax) => {
+    const page = samples.get(id)?.next(samplesMax);
+    if (page === undefined) return undefined;
+    return { samples: page.values.length, keptFromMs: page.keptFromMs, frame: encodeSamples(page) };
+  },
   closeSamples: (id) => void samples.delete(id),
 };
 

@@ -2,9 +2,9 @@ import { TelemetryError } from "../lib/base/errors.ts";
 import { frameSamplesMax, frameWindowsMax, rangesMax, rangesWaitingMax, readerThreads } from "../lib/base/limits.ts";
 import type { OpenWindows, Revision, Selection } from "../lib/store/store.ts";
 import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
-import type { EncodedPage, RangeStart, ReaderCalls, ReaderOptions } from "./reader-messages.ts";
+import type { EncodedPage, EncodedSamples, RangeStart, ReaderCalls, ReaderOptions } from "./reader-messages.ts";
 import { ReaderWorker } from "./reader-worker.ts";
-import type { SamplePage, SampleRequest } from "./sample-answer.ts";
+import type { SampleRequest } from "./sample-answer.ts";
 import { Slots } from "./slots.ts";
 
 /** A range that is being read. Close it, also when it has been read to its end. */
@@ -80,7 +80,7 @@ export class Reader {
   }
 
   /** The samples of a selection, each page read when it is asked for. */
-  async *samples(request: SampleRequest): AsyncGenerator<SamplePage, void> {
+  async *samples(request: SampleRequest): AsyncGenerator<EncodedSamples, void> {
     const worker = this.#idlest();
     const samples = this.#nextRange++;
     worker.ranges += 1;

@@ -1,6 +1,8 @@
+import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { TelemetryError } from "../lib/base/errors.ts";
-import { encodeSamples } from "../lib/wire/sample-frame.ts";
+import { embed } from "../lib/wire/embed.ts";
+import { ReadSamplesResponseSchema } from "../proto/gen/telemetry/v1/query_service_pb.js";
 import { checkDevicesKnown } from "./known-devices.ts";
 import { readRange, readSelector } from "./request.ts";
 import type { QueryHandlers, QueryOptions } from "./service.ts";
@@ -19,16 +21,17 @@ export function sampleHandlers({ reader, keepsRaw, clock }: QueryOptions): Pick<
       let first = true;
       for await (const page of reader.samples({ selector, ...range, nowMs: clock.nowMs() })) {
         // The first frame comes even when there is nothing in it.
-        if (first || page.values.length > 0) {
-          yield {
-            frame: encodeSamples(page),
-            ...(page.keptFromMs !== undefined && { keptFrom: timestampFromMs(page.keptFromMs) }),
-          };
-        }
+        if (first) yield Buffer.concat([headOf(page.keptFromMs), embed(1, page.frame)]);
+        else if (page.samples > 0) yield embed(1, page.frame);
         first = false;
       }
     },
   };
+}
+
+function headOf(keptFromMs: number | undefined): Uint8Array {
+  const keptFrom = keptFromMs === undefined ? {} : { keptFrom: timestampFromMs(keptFromMs) };
+  return toBinary(ReadSamplesResponseSchema, create(ReadSamplesResponseSchema, keptFrom));
 }
 
 function notKept(): TelemetryError {

@@ -1,6 +1,7 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Metric, SampleFrame, SampleFrameSchema } from "../../proto/gen/telemetry/v1/query_service_pb.js";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { type Metric, type SampleFrame, SampleFrameSchema } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import type { SeriesRow } from "../store/store.ts";
+import { columnHeadBytes, PackedColumns } from "./packed-columns.ts";
 import { encodeMetric } from "./window-frame.ts";
 
 /** Samples as columns: entry i of each belongs to sample i. */
@@ -13,19 +14,16 @@ export interface SampleTable {
   readonly values: Float64Array;
 }
 
-/** The wire's form of samples. */
-export function encodeSamples({
-  series,
-  seriesIds,
-  timesMs,
-  values,
-}: SampleTable): MessageInitShape<typeof SampleFrameSchema> {
-  return {
-    series: series.map((row) => ({ handle: row.id, metric: encodeMetric(row) })),
-    seriesHandles: Array.from(seriesIds),
-    timesUnixMs: Array.from(timesMs),
-    values: Array.from(values),
-  };
+/** The bytes of a SampleFrame, in a buffer of their own. */
+export function encodeSamples({ series, seriesIds, timesMs, values }: SampleTable): Uint8Array {
+  const named = series.map((row) => ({ handle: row.id, metric: encodeMetric(row) }));
+  const head = toBinary(SampleFrameSchema, create(SampleFrameSchema, { series: named }));
+  const { length } = values;
+  const bytes = new PackedColumns(head, 3 * columnHeadBytes + length * (5 + 8 + 8));
+  bytes.varints(2, length, (i) => seriesIds[i]);
+  bytes.doubles(3, timesMs, length);
+  bytes.doubles(4, values, length);
+  return bytes.take();
 }
 
 /** One sample of a frame. */
