@@ -28,7 +28,7 @@ import {
 } from "./rows.ts";
 
 /** Selections of at most this many runs of ids are looked up in each window start; of others, all rows are read. */
-const lookUpRunsMax = 64;
+const lookUpRunsMax = 1_024;
 /** Look-ups of one page, found or not: a few milliseconds. */
 const lookUpsMax = 8_192;
 /** Rows read for one page of a selection that is not looked up, for each window that it may have. */

@@ -81,17 +81,18 @@ export function selectionContract(open: Open): void {
 
   it("reads series whose ids lie far apart, few and many", () => {
     const { store, reader } = open(tiers);
-    const ids = Array.from({ length: 150 }, (_, i) => 1 + i * 20);
+    const ids = Array.from({ length: 1_200 }, (_, i) => 1 + i * 20);
     store.append(undefined, deviceStep(1, "pump", ids));
     const samples: Sample[] = ids.flatMap((id, i) =>
       [0, 30_000, 61_000].filter((_, at) => (i + at) % 3 > 0).map((timeMs) => ({ series: id, timeMs, value: id })),
     );
     commitSamples(store, samples);
-    for (const count of [2, 64, 65, 149]) {
+    // SQLite looks up to 1,024 runs of ids up, and scans for more.
+    for (const count of [2, 1_024, 1_025]) {
       const chosen = ids.filter((_, i) => i < count);
       const selector = { deviceIds: undefined, metricNames: chosen.map((_, i) => `m${i}`) };
       for (const { widthMs } of tiers) {
-        for (const windowsMax of [1, 50, 1_000]) {
+        for (const windowsMax of [50, 1_000]) {
           const { windows } = readRange(reader, { selector, widthMs }, windowsMax);
           expect(windows).toEqual(
             plainWindows(
