@@ -61,6 +61,8 @@ export class Flusher implements WholeWindows {
   readonly #rollUp: RollUp;
   readonly #windowsMax: number;
   readonly #hold = new FlushHold();
+  readonly #waitingForLog: (() => void)[] = [];
+  #logHeld = false;
   #barriers: Barrier[] = [];
   /** No sample is later. The clock does not tell: it may have stepped back. */
   #latestMs: number;
@@ -187,6 +189,15 @@ export class Flusher implements WholeWindows {
     return { revision, commits, windows, progress: this.#sessions.unstoredProgress(devices), hold };
   }
 
+  /**
+   * Resolves when a reader may begin a snapshot: not while those that there are have kept the log from being emptied for
+   * so long that it is too long. Without new ones it can be soon (`snapshotMsMax`).
+   */
+  async snapshotAllowed(): Promise<void> {
+    if (!this.#logHeld || this.#problem !== "") return;
+    await new Promise<void>((resolve) => this.#waitingForLog.push(resolve));
+  }
+
   /** A reader has begun its snapshot. */
   release(hold: number): void {
     this.#hold.release(hold);
@@ -199,7 +210,7 @@ export class Flusher implements WholeWindows {
     let stepped = false;
     this.#attempt(() => {
       stepped = this.#commitDue(nowMs) || this.#commitRollUp() || this.#settle() || this.#trim();
-      if (!stepped) this.#store.checkpoint();
+      if (!stepped || this.#logHeld) this.#checkpoint();
     });
     return stepped;
   }
@@ -241,7 +252,18 @@ export class Flusher implements WholeWindows {
     }
     this.#problem = "the disk is full";
     this.#retryAtMs = this.#clock.elapsedMs() + storeRetryMs;
+    // Queries go on with what there is.
     this.#openBarriers();
+    this.#allowSnapshots();
+  }
+
+  #checkpoint(): void {
+    this.#logHeld = this.#store.checkpoint();
+    if (!this.#logHeld) this.#allowSnapshots();
+  }
+
+  #allowSnapshots(): void {
+    for (const resolve of this.#waitingForLog.splice(0)) resolve();
   }
 
   #attempt(run: () => void): void {

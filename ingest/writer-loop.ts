@@ -50,7 +50,10 @@ export class WriterLoop {
     this.#calls = {
       setFilters: (filters) => this.#collector.setFilters(filters),
       barrier: (selector, sessions) => this.#barrier(selector, sessions),
-      copyOpen: (request) => this.#flusher.copyOpen(request),
+      copyOpen: async (request) => {
+        await this.#flusher.snapshotAllowed();
+        return this.#flusher.copyOpen(request);
+      },
       release: (hold) => this.#flusher.release(hold),
       status: () => this.#status(),
       resetDevice: (deviceId) => this.#resetDevice(deviceId),

@@ -98,18 +98,27 @@ export class RangeAnswer {
     const page = this.#range.next(windowsMax);
     this.#done = page === undefined;
     for (const row of page?.series ?? []) this.#meet(row);
-    const windows = new Paged(windowsMax);
-    for (let i = 0; i < (page?.windows.length ?? 0); i += 1) {
-      if (page === undefined) break;
-      this.#derive(page.windows, i);
-      if (page.windows.starts[i] < this.#firstMs) continue;
-      if (this.#request.groupBy.length === 0) windows.add(page.windows, i);
-      else this.#group(page.windows, i, windows);
+    const windows = page === undefined ? createWindowTable(1) : page.windows;
+    for (let i = 0; i < windows.length; i += 1) this.#derive(windows, i);
+    if (this.#request.groupBy.length === 0) return this.#pageOf(this.#inRange(windows));
+    const grouped = new Paged(windowsMax);
+    for (let i = 0; i < windows.length; i += 1) {
+      if (windows.starts[i] >= this.#firstMs) this.#group(windows, i, grouped);
     }
-    if (page === undefined) this.#takeGroups(windows);
-    const [first = createWindowTable(1), ...others] = windows.tables;
+    if (page === undefined) this.#takeGroups(grouped);
+    const [first = createWindowTable(1), ...others] = grouped.tables;
     this.#waiting = others;
     return this.#pageOf(first);
+  }
+
+  /** Without the windows that were read for those behind them: they come first. */
+  #inRange(windows: WindowTable): WindowTable {
+    if (windows.length === 0 || windows.starts[0] >= this.#firstMs) return windows;
+    const inRange = createWindowTable();
+    for (let i = 0; i < windows.length; i += 1) {
+      if (windows.starts[i] >= this.#firstMs) copyWindow(windows, i, inRange);
+    }
+    return inRange;
   }
 
   /** @param columns what comes later goes over what came before @returns the lowest; undefined: there is none */

@@ -213,8 +213,11 @@ export interface AggregateStore extends StoredWindows {
    * @returns how many were deleted: fewer than `windowsMax` when nothing is left to delete
    */
   prune(nowMs: number, windowsMax: number): number;
-  /** Moves what was committed from the log into the database, when the log has grown long. */
-  checkpoint(): void;
+  /**
+   * Moves what was committed from the log into the database, when the log has grown long.
+   * @returns whether the log is too long, and readers keep it from being emptied
+   */
+  checkpoint(): boolean;
   /** Copies the database as it is at one moment into a new file; commits go on meanwhile. */
   backUp(file: string): Promise<void>;
   close(): void;

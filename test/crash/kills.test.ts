@@ -49,7 +49,7 @@ async function expectSettled(address: string, log: string): Promise<void> {
 
 describe("a server that is killed", () => {
   it(
-    `has every acked sample once, in its windows and kept, after ${kills} kills at random moments, seed ${seed}`,
+    `has every acked sample once, after ${kills} kills at random moments, seed ${seed}`,
     async () => {
       const prng = new Prng(seed, "kills");
       const data = ["--data", await temporaryDirectory(), ...shortTiers, "--keep-raw", "1d"];

@@ -120,7 +120,9 @@ describe("a range", () => {
 describe("the first message of an answer", () => {
   it("tells which windows it has, and up to when they are complete", async () => {
     const id = newDevice();
-    await push(server(), id, 1, [1, 2, 3], { stepMs: 60_000 });
+    await push(server(), id, 1, [1], {});
+    // Its mark is in memory only.
+    await push(server(), id, 2, [2, 3], { timeMs: dayMs + 60_000, stepMs: 60_000 });
     const f = async (tierMs: number, completeUntilMs: number) => {
       const infos = [];
       for await (const { info } of server().query.queryRange(range([id], { tierMs }))) infos.push(info);

@@ -13,6 +13,8 @@ export type Write =
 
 /** Writes down what is asked of it, in the order in which it comes; what fails is not written down. */
 export class RecordingStore extends FailingStore {
+  /** What a checkpoint says: readers keep the log from being emptied. */
+  logHeld = false;
   #writes: Write[] = [];
 
   /** What was written since it was asked last. */
@@ -45,7 +47,8 @@ export class RecordingStore extends FailingStore {
     return groups;
   }
 
-  override checkpoint(): void {
+  override checkpoint(): boolean {
     this.#writes.push({ kind: "checkpoint" });
+    return this.logHeld;
   }
 }

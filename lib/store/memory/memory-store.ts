@@ -243,7 +243,9 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
     return Math.min(old.length, windowsMax);
   }
 
-  checkpoint(): void {}
+  checkpoint(): boolean {
+    return false;
+  }
 
   async backUp(): Promise<void> {
     throw new Error("there is nothing on disk to copy");

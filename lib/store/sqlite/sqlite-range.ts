@@ -180,9 +180,9 @@ export class SqliteRange implements RangeReader, StoredWindows {
   }
 
   next(windowsMax: number): RangePage | undefined {
-    if (this.#done && !this.#first) return undefined;
+    const isFirst = this.#first;
     this.#first = false;
-    if (this.#done) return { windows: createWindowTable(1), series: [] };
+    if (this.#done) return isFirst ? { windows: createWindowTable(1), series: [] } : undefined;
     // One transaction, so that the page shows whole commits.
     return this.#db.transaction(() => {
       this.rolledMs = readMarks(this.#reads);
@@ -201,6 +201,12 @@ export class SqliteRange implements RangeReader, StoredWindows {
     })();
   }
 
+  /** The first start of which not all stored windows have been read. */
+  get #unreadMs(): number {
+    const { startMs, series } = this.#after;
+    return series === allSeries ? startMs + this.#widthMs : startMs;
+  }
+
   #tierOf(widthMs: number): number {
     return this.tiers.findIndex((tier) => tier.widthMs === widthMs);
   }
@@ -208,8 +214,7 @@ export class SqliteRange implements RangeReader, StoredWindows {
   /** The next stored windows that start before `toMs`, found or not. @returns undefined when there are no more */
   #readStored(windowsMax: number, toMs: number): WindowTable | undefined {
     const after = this.#after;
-    const fromMs = after.series === allSeries ? after.startMs + this.#widthMs : after.startMs;
-    const firstMs = this.nextStart(this.#widthMs, fromMs, toMs);
+    const firstMs = this.nextStart(this.#widthMs, this.#unreadMs, toMs);
     if (firstMs === undefined) return undefined;
     const { rows, through } =
       this.#lookUp === undefined
@@ -255,15 +260,7 @@ export class SqliteRange implements RangeReader, StoredWindows {
 
   /** @param fromMs the mark, the end of the range, or the end of a window that was merged */
   #beginMerging(fromMs: number): void {
-    const startMs =
-      fromMs < this.#toMs
-        ? this.#nextMerge(
-            Math.max(
-              fromMs,
-              this.#after.series === allSeries ? this.#after.startMs + this.#widthMs : this.#after.startMs,
-            ),
-          )
-        : undefined;
+    const startMs = this.#nextMerge(Math.max(fromMs, this.#unreadMs));
     if (startMs === undefined) this.#done = true;
     else this.#merged = { startMs, chunk: 0, windows: createWindowTable(1), next: 0 };
   }

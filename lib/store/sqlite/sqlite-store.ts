@@ -49,6 +49,8 @@ export interface SqliteStoreOptions {
   readonly durability: Durability;
   /** For how long settled groups stay in the journal; undefined: not at all. */
   readonly keepRaw?: RawRetention | undefined;
+  /** The log is too long when readers have kept it from being emptied up to here; 128 MiB by default. */
+  readonly logBytesMax?: number;
 }
 
 /**
@@ -95,12 +97,20 @@ export class SqliteStore implements AggregateStore, Journal {
   readonly #acked: AckedPosition;
   readonly #logFile: string;
   readonly #sql: Statements;
+  readonly #logBytesMax: number;
+  readonly #pageBytes: number;
 
-  constructor(db: Database.Database, { dataDir, tiers, keepRaw }: SqliteStoreOptions, lock: { release(): void }) {
+  constructor(
+    db: Database.Database,
+    { dataDir, tiers, keepRaw, logBytesMax = 128 * 1024 * 1024 }: SqliteStoreOptions,
+    lock: { release(): void },
+  ) {
     this.#db = db;
     this.#lock = lock;
     this.#logFile = `${databaseFile(dataDir)}-wal`;
     this.tiers = tiers;
+    this.#logBytesMax = logBytesMax;
+    this.#pageBytes = db.pragma("page_size", { simple: true }) as number;
     this.#sql = prepareStatements(db);
     const meta = this.#sql.meta.get() as { incarnation: string; settled: number; commits: number };
     this.#commits = meta.commits;
@@ -290,10 +300,12 @@ export class SqliteStore implements AggregateStore, Journal {
     return deleted;
   }
 
-  checkpoint(): void {
-    if (statSync(this.#logFile).size <= checkpointBytes) return;
+  checkpoint(): boolean {
+    if (statSync(this.#logFile).size <= checkpointBytes) return false;
     reach("before-checkpoint");
-    this.#db.pragma("wal_checkpoint(PASSIVE)");
+    const [result] = this.#db.pragma("wal_checkpoint(PASSIVE)") as { log: number; checkpointed: number }[];
+    // What a snapshot may still read of the log stays, and what comes is appended.
+    return result.log > result.checkpointed && result.log * this.#pageBytes > this.#logBytesMax;
   }
 
   async backUp(file: string): Promise<void> {

@@ -703,8 +703,8 @@ export declare type AnswerInfo = Message<"telemetry.v1.AnswerInfo"> & {
   revision: bigint;
 
   /**
-   * Whether the answer shows just that commit. Otherwise samples that came while it was read may be in it: it was
-   * read for longer than 10 s, or selects more open windows than are copied for one query.
+   * Whether the answer shows just that commit, in what is read of it within 10 s. Otherwise, and later, samples that
+   * came meanwhile may be in it too. Not exact is what selects more open windows than are copied for one query.
    *
    * @generated from field: bool exact = 3;
    */
