@@ -3,6 +3,7 @@ import { Command } from "@commander-js/extra-typings";
 import { errorMessage, TelemetryError } from "../lib/base/errors.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addDemo } from "./commands/demo.ts";
+import { addExport } from "./commands/export.ts";
 import { addQuery } from "./commands/query.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addReset } from "./commands/reset.ts";
@@ -48,6 +49,7 @@ const commands = [
   addSimulate,
   addReplay,
   addQuery,
+  addExport,
   addVerify,
   addWatch,
   addStatus,

@@ -8,6 +8,7 @@ import { latenessMsDefault } from "../lib/base/limits.ts";
 import type { Log } from "../lib/base/log.ts";
 import { RpcServer } from "../lib/rpc/server.ts";
 import { LiveFeed } from "../lib/store/live-feed.ts";
+import type { RawRetention } from "../lib/store/raw-retention.ts";
 import type { Durability } from "../lib/store/store.ts";
 import { AdminService } from "../proto/gen/telemetry/v1/admin_service_pb.js";
 import { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
@@ -17,6 +18,7 @@ import { type QueryOptions, queryHandlers } from "../query/service.ts";
 import { Subscriptions } from "../query/subscriptions.ts";
 import { adminHandlers } from "./admin-service.ts";
 import { describeQuotas } from "./quota-options.ts";
+import { describeRaw } from "./raw-options.ts";
 import { describeTiers } from "./tier-options.ts";
 
 export interface ServerOptions {
@@ -34,6 +36,8 @@ export interface ServerOptions {
   readonly quotas?: IngestQuotas;
   /** A subscriber that has not taken a message for so long is ended. */
   readonly subscriberStalledMsMax?: number;
+  /** For how long samples can be read back; undefined: not at all. */
+  readonly keepRaw?: RawRetention | undefined;
   /** A fault on purpose (`lib/base/faults.ts`). */
   readonly fault?: string | undefined;
 }
@@ -67,9 +71,10 @@ export class TidemarkServer {
     latenessMs = latenessMsDefault,
     quotas = defaultQuotas,
     subscriberStalledMsMax,
+    keepRaw,
     fault,
   }: ServerOptions): Promise<TidemarkServer> {
-    const writer = await Writer.start({ dataDir, tiers, durability, latenessMs, quotas, fault });
+    const writer = await Writer.start({ dataDir, tiers, durability, latenessMs, quotas, keepRaw, fault });
     const reader = new Reader({ dataDir, tiers });
     const ending = new AbortController();
     const feed = new LiveFeed({
@@ -102,6 +107,7 @@ export class TidemarkServer {
         clock,
         latenessMs,
         barrier,
+        keepsRaw: keepRaw !== undefined,
         openWindows,
         incarnation: writer.ready.incarnation,
         ...(subscriberStalledMsMax !== undefined && { stalledMsMax: subscriberStalledMsMax }),
@@ -113,6 +119,7 @@ export class TidemarkServer {
       `durability ${found}${recoveredGroups > 0 ? `, ${recoveredGroups} groups recovered from the journal` : ""}`,
     );
     log.info(`tiers: ${describeTiers(tiers, latenessMs)}`);
+    log.info(`raw samples: ${describeRaw(keepRaw)}`);
     log.info(`limits: ${describeQuotas(quotas)}`);
     try {
       const address = await rpc.listen(grpc);

@@ -47,7 +47,7 @@ type IsDue = (tier: HeldTier, at: number) => boolean;
 
 /**
  * Brings what is in the journal into the tables, in steps between groups: some windows of a shard, or some sessions, or a
- * piece of a roll-up, or a piece of the journal that nobody needs any more. A step takes a few milliseconds.
+ * piece of a roll-up, or a piece of the journal that is neither needed nor kept. A step takes a few milliseconds.
  *
  * A window of the finest tier is stored when it is over, so that each is written about once; a query that needs it sooner
  * passes a barrier. Each window is stored with the position of the latest group in it, and a shard with the position
@@ -61,8 +61,9 @@ export class Flusher implements WholeWindows {
   readonly #rollUp: RollUp;
   readonly #windowsMax: number;
   readonly #hold = new FlushHold();
+  readonly #waitingForLog: (() => void)[] = [];
+  #logHeld = false;
   #barriers: Barrier[] = [];
-  #journalGroups = 0;
   /** No sample is later. The clock does not tell: it may have stepped back. */
   #latestMs: number;
   #retryAtMs = 0;
@@ -102,9 +103,9 @@ export class Flusher implements WholeWindows {
     return this.#held.length;
   }
 
-  /** Groups that are in the journal and not in every table. */
+  /** Groups that are not in every table. */
   get journalGroups(): number {
-    return this.#journalGroups;
+    return this.#store.position - this.#store.settled;
   }
 
   /** Why nothing can be stored; empty when it can. */
@@ -120,7 +121,6 @@ export class Flusher implements WholeWindows {
     const nowMs = this.#clock.elapsedMs();
     const bounds = tierBounds(this.#store, group.bounds.nowMs);
     this.#held.absorb(group.windows, position, nowMs, nowMs + flushIntervalMs, bounds);
-    this.#journalGroups += 1;
     // More would not be bounded: the next group waits, and with it those who send.
     while (this.#held.length > this.#windowsMax && this.#problem === "") {
       this.#attempt(() => this.#letGo());
@@ -189,6 +189,15 @@ export class Flusher implements WholeWindows {
     return { revision, commits, windows, progress: this.#sessions.unstoredProgress(devices), hold };
   }
 
+  /**
+   * Resolves when a reader may begin a snapshot: not while those that there are have kept the log from being emptied for
+   * so long that it is too long. Without new ones it can be soon (`snapshotMsMax`).
+   */
+  async snapshotAllowed(): Promise<void> {
+    if (!this.#logHeld || this.#problem !== "") return;
+    await new Promise<void>((resolve) => this.#waitingForLog.push(resolve));
+  }
+
   /** A reader has begun its snapshot. */
   release(hold: number): void {
     this.#hold.release(hold);
@@ -200,8 +209,8 @@ export class Flusher implements WholeWindows {
     if (this.#failed || nowMs < this.#retryAtMs || this.#hold.isHeld(nowMs)) return false;
     let stepped = false;
     this.#attempt(() => {
-      stepped = this.#commitDue(nowMs) || this.#commitRollUp() || this.#trim();
-      if (!stepped) this.#store.checkpoint();
+      stepped = this.#commitDue(nowMs) || this.#commitRollUp() || this.#settle() || this.#trim();
+      if (!stepped || this.#logHeld) this.#checkpoint();
     });
     return stepped;
   }
@@ -227,6 +236,7 @@ export class Flusher implements WholeWindows {
     this.#attempt(() => {
       for (const held of [...this.#held.shards]) while (this.#commitPart(held, () => true));
       while (this.#commitSessions(Number.POSITIVE_INFINITY));
+      this.#settle();
       while (this.#trim());
     });
   }
@@ -242,7 +252,18 @@ export class Flusher implements WholeWindows {
     }
     this.#problem = "the disk is full";
     this.#retryAtMs = this.#clock.elapsedMs() + storeRetryMs;
+    // Queries go on with what there is.
     this.#openBarriers();
+    this.#allowSnapshots();
+  }
+
+  #checkpoint(): void {
+    this.#logHeld = this.#store.checkpoint();
+    if (!this.#logHeld) this.#allowSnapshots();
+  }
+
+  #allowSnapshots(): void {
+    for (const resolve of this.#waitingForLog.splice(0)) resolve();
   }
 
   #attempt(run: () => void): void {
@@ -345,15 +366,18 @@ export class Flusher implements WholeWindows {
     for (const { resolve, position } of open) resolve(position);
   }
 
-  /** Deletes the groups that every table shows. */
-  #trim(): boolean {
-    if (this.#journalGroups === 0) return false;
+  /** Marks the groups that every table shows: no start replays them. */
+  #settle(): boolean {
+    const { settled } = this.#store;
     let needed = Math.min(this.#store.position + 1, this.#sessions.dirtySince);
     for (const { since } of this.#held.shards) needed = Math.min(needed, since);
-    const left = this.#store.trim(needed - 1, trimGroupsMax);
-    const trimmed = left < this.#journalGroups;
-    this.#journalGroups = left;
-    return trimmed;
+    this.#store.settle(needed - 1);
+    return this.#store.settled > settled;
+  }
+
+  /** Deletes some of the settled groups that are not kept as raw samples. */
+  #trim(): boolean {
+    return this.#store.trim(this.#clock.nowMs(), trimGroupsMax) > 0;
   }
 }
 

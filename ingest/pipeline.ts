@@ -104,7 +104,7 @@ function append({ journal, admission, flusher, clock }: Stages): OperatorFunctio
       // A group of duplicates, or of refused registrations, has nothing to store and is answered all the same.
       if (stored) {
         reach("before-append");
-        journal.append(group.records, group.catalog);
+        journal.append(group.records, group.catalog, group.span);
         reach("after-append");
       }
     } catch (error) {

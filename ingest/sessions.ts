@@ -1,6 +1,7 @@
 import type { DeviceProgress } from "../lib/aggregate/watermark.ts";
 import { invalidField, TelemetryError } from "../lib/base/errors.ts";
 import { idleSessionsMax } from "../lib/base/limits.ts";
+import { noSeries } from "../lib/journal/sample-check.ts";
 import type {
   AggregateStore,
   Device,
@@ -13,7 +14,7 @@ import type {
 } from "../lib/store/store.ts";
 import type { Registration } from "../proto/gen/telemetry/v1/batch_pb.js";
 import { defaultQuotas, type IngestQuotas } from "./quotas.ts";
-import { noSeries, RefusedHandles } from "./refused-handles.ts";
+import { RefusedHandles } from "./refused-handles.ts";
 import { checkRegistration, kindOf } from "./registration.ts";
 import { SeriesBudget } from "./series-budget.ts";
 
@@ -98,9 +99,9 @@ export class Sessions {
     this.#beginGroup();
   }
 
-  /** The journal has no groups up to this position any more. */
-  onTrimmed(through: JournalPosition): void {
-    this.#refusedHandles.trim(through);
+  /** No start replays the groups up to this position. */
+  onSettled(through: JournalPosition): void {
+    this.#refusedHandles.settle(through);
   }
 
   /** A batch has samples of a metric that has no series. @returns why it has none */

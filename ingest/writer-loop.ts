@@ -54,7 +54,10 @@ export class WriterLoop {
       unwatch: (id) => this.#collector.unwatch(id),
       follow: (widthMs, windows) => this.#follow(widthMs, windows),
       barrier: (selector, sessions) => this.#barrier(selector, sessions),
-      copyOpen: (request) => this.#flusher.copyOpen(request),
+      copyOpen: async (request) => {
+        await this.#flusher.snapshotAllowed();
+        return this.#flusher.copyOpen(request);
+      },
       release: (hold) => this.#flusher.release(hold),
       status: () => this.#status(),
       resetDevice: (deviceId) => this.#resetDevice(deviceId),
@@ -177,7 +180,7 @@ export class WriterLoop {
     if (this.#closed) return;
     clearTimeout(this.#flushTimer);
     const more = this.#flusher.step();
-    this.#sessions.onTrimmed(this.#store.position - this.#flusher.journalGroups);
+    this.#sessions.onSettled(this.#store.settled);
     if (more) setImmediate(() => this.#flush());
     else this.#flushTimer = setTimeout(() => this.#flush(), flushCheckMs);
   }

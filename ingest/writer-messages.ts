@@ -2,6 +2,7 @@ import type { Tier } from "../lib/aggregate/tiers.ts";
 import type { TelemetryErrorFields } from "../lib/base/errors.ts";
 import type { ThreadCall, ThreadReply } from "../lib/base/thread-calls.ts";
 import type { FollowedWindow, LiveFilter, LiveUpdate } from "../lib/store/live-feed.ts";
+import type { RawRetention } from "../lib/store/raw-retention.ts";
 import type { Selector } from "../lib/store/selector.ts";
 import type { Durability, JournalPosition, OpenRequest } from "../lib/store/store.ts";
 import type { AdmissionCounters } from "./admission.ts";
@@ -19,6 +20,8 @@ export interface WriterOptions {
   /** How late a sample may be before its window counts as final. */
   readonly latenessMs: number;
   readonly quotas: IngestQuotas;
+  /** For how long settled groups stay in the journal; undefined: not at all. */
+  readonly keepRaw: RawRetention | undefined;
   /** A fault on purpose (`lib/base/faults.ts`); undefined: none. */
   readonly fault: string | undefined;
 }

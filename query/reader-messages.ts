@@ -4,6 +4,7 @@ import type { Selector } from "../lib/store/selector.ts";
 import type { DeviceRow, OpenWindows, Revision, Selection, SeriesPosition, SeriesRow } from "../lib/store/store.ts";
 import type { ChangedAnswerRequest } from "./changed-answer.ts";
 import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
+import type { SampleRequest } from "./sample-answer.ts";
 
 /** What a reader thread is started with. */
 export interface ReaderOptions {
@@ -27,7 +28,15 @@ export interface EncodedPage {
   readonly frame: Uint8Array;
 }
 
-/** What can be asked of a reader thread: `AggregateReader`, with ranges named by number. */
+/** A part of an answer of samples as the bytes of a SampleFrame. */
+export interface EncodedSamples {
+  readonly samples: number;
+  /** As `SamplePage` tells it. */
+  readonly keptFromMs: number | undefined;
+  readonly frame: Uint8Array;
+}
+
+/** What can be asked of a reader thread: `AggregateReader`, with ranges named by number, and samples of the journal. */
 export interface ReaderCalls {
   devices(after: string, limit: number): DeviceRow[];
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[];
@@ -43,6 +52,9 @@ export interface ReaderCalls {
   openChanged(range: number, request: ChangedAnswerRequest): void;
   nextChanged(range: number, windowsMax: number): AnswerPage | undefined;
   closeChanged(range: number): void;
+  openSamples(samples: number, request: SampleRequest): void;
+  nextSamples(samples: number, samplesMax: number): EncodedSamples | undefined;
+  closeSamples(samples: number): void;
 }
 
 export type ToReader = ThreadCall<ReaderCalls> | { readonly name: "close" };

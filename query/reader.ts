@@ -1,10 +1,11 @@
 import { TelemetryError } from "../lib/base/errors.ts";
-import { frameWindowsMax, rangesMax, rangesWaitingMax, readerThreads } from "../lib/base/limits.ts";
+import { frameSamplesMax, frameWindowsMax, rangesMax, rangesWaitingMax, readerThreads } from "../lib/base/limits.ts";
 import type { OpenWindows, Revision, Selection } from "../lib/store/store.ts";
 import type { ChangedAnswerRequest } from "./changed-answer.ts";
 import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
-import type { EncodedPage, RangeStart, ReaderCalls, ReaderOptions } from "./reader-messages.ts";
+import type { EncodedPage, EncodedSamples, RangeStart, ReaderCalls, ReaderOptions } from "./reader-messages.ts";
 import { ReaderWorker } from "./reader-worker.ts";
+import type { SampleRequest } from "./sample-answer.ts";
 import { Slots } from "./slots.ts";
 
 /** Windows that are being read. Close it, once, also when they have been read to the end. */
@@ -99,6 +100,25 @@ export class Reader {
       throw error;
     }
     return { nextPage: (windowsMax) => worker.call("nextChanged", range, windowsMax), close };
+  }
+
+  /** The samples of a selection, each page read when it is asked for. */
+  async *samples(request: SampleRequest): AsyncGenerator<EncodedSamples, void> {
+    const worker = this.#idlest();
+    const samples = this.#nextRange++;
+    worker.ranges += 1;
+    try {
+      await worker.call("openSamples", samples, request);
+      for (;;) {
+        const page = await worker.call("nextSamples", samples, frameSamplesMax);
+        if (page === undefined) return;
+        yield page;
+      }
+    } finally {
+      worker.ranges -= 1;
+      // Not awaited: the thread may have ended.
+      worker.call("closeSamples", samples).catch(() => {});
+    }
   }
 
   async close(): Promise<void> {

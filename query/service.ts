@@ -8,6 +8,7 @@ import type { QueryService } from "../proto/gen/telemetry/v1/query_service_pb.js
 import { listHandlers } from "./lists.ts";
 import { rangeHandlers } from "./ranges.ts";
 import type { Reader } from "./reader.ts";
+import { sampleHandlers } from "./samples.ts";
 import { subscribeHandlers } from "./subscribe.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -24,6 +25,8 @@ export interface QueryOptions {
    * sessions have come (`sessions`).
    */
   readonly barrier: (selector: Selector | undefined, sessions: boolean) => Promise<Revision>;
+  /** Whether settled samples are kept to be read back. */
+  readonly keepsRaw: boolean;
   /** What the writer has in memory. */
   readonly openWindows: OpenWindowsSource;
   /** Names the database, 32 hexadecimal digits: resume tokens are good for one. */
@@ -49,9 +52,9 @@ export function queryHandlers(options: QueryOptions): QueryHandlers {
     ...listHandlers(options),
     ...rangeHandlers(options),
     ...subscribeHandlers(options),
+    ...sampleHandlers(options),
     getDevice: unimplemented,
     watchDevices: unimplemented,
-    readSamples: unimplemented,
   };
 }
 

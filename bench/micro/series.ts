@@ -10,6 +10,7 @@ import { WindowSet } from "../../lib/aggregate/window-set.ts";
 import { latenessMsDefault } from "../../lib/base/limits.ts";
 import { Prng } from "../../lib/base/prng.ts";
 import { openSqliteStore, type SqliteStore } from "../../lib/store/sqlite/sqlite-store.ts";
+import { noSpan } from "../../lib/store/store.ts";
 import { printMachine } from "../measure.ts";
 
 /**
@@ -102,7 +103,7 @@ function groupOf(from: number, to: number): Group {
   }
   const bounds = { nowMs: clock.now, latenessMs: latenessMsDefault, keptFromMs: 0, latestMs: clock.now };
   const catalog = { devices: new Set<never>(), sessions: new Set<never>(), series: new Set<never>(), handles: [] };
-  return { bounds, records: undefined, catalog, windows, devices: new Set(), calls: new Set() };
+  return { bounds, records: undefined, span: noSpan, catalog, windows, devices: new Set(), calls: new Set() };
 }
 
 /** Only their number is asked for. */

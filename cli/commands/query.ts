@@ -14,9 +14,13 @@ import { lineWidth, log, printLine } from "../terminal.ts";
 import { RowFormatter, rowFormats, windowRow } from "../window-row.ts";
 
 export const deviceSetting = () =>
-  setting("--device <id>", "a device; can be given again; * means all (default: *)").argParser(list);
+  setting("--device <id>", "a device, or truck-* for all that begin so; can be given again (default: *)").argParser(
+    list,
+  );
 export const metricSetting = () =>
-  setting("--metric <name>", "a metric; can be given again; * means all (default: *)").argParser(list);
+  setting("--metric <name>", "a metric, or temp* for all that begin so; can be given again (default: *)").argParser(
+    list,
+  );
 
 export const whereSetting = () =>
   setting("--where <label=value>", "only devices with this label; can be given again").argParser(label);
@@ -26,7 +30,7 @@ export const quantileSetting = () =>
     "a quantile of each window, 0 to 1; can be given again (default: 0.5, 0.9, 0.95, 0.99)",
   ).argParser(quantile);
 
-const quantilesDefault: readonly number[] = [0.5, 0.9, 0.95, 0.99];
+export const quantilesDefault: readonly number[] = [0.5, 0.9, 0.95, 0.99];
 
 export interface Selection {
   readonly device?: string[] | undefined;
@@ -36,16 +40,29 @@ export interface Selection {
 
 /** The selector that the flags describe. */
 export function selectorOf({ device = [], metric = [], where = {} }: Selection) {
+  const devices = namesOf(device);
+  const metrics = namesOf(metric);
   return {
-    deviceIds: device.includes("*") ? [] : device,
-    metricNames: metric.includes("*") ? [] : metric,
+    deviceIds: devices.names,
+    deviceIdPrefixes: devices.prefixes,
+    metricNames: metrics.names,
+    metricNamePrefixes: metrics.prefixes,
     labels: { ...where },
   };
 }
 
+/** A name that ends with `*` is a prefix; `*` alone selects all, whatever else is there. */
+function namesOf(patterns: readonly string[]): { names: string[]; prefixes: string[] } {
+  if (patterns.includes("*")) return { names: [], prefixes: [] };
+  return {
+    names: patterns.filter((pattern) => !pattern.endsWith("*")),
+    prefixes: patterns.filter((pattern) => pattern.endsWith("*")).map((pattern) => pattern.slice(0, -1)),
+  };
+}
+
 function isSelective(selection: Selection): boolean {
-  const { deviceIds, metricNames, labels } = selectorOf(selection);
-  return deviceIds.length + metricNames.length + Object.keys(labels).length > 0;
+  const { labels, ...names } = selectorOf(selection);
+  return Object.values(names).some((each) => each.length > 0) || Object.keys(labels).length > 0;
 }
 
 function label(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
@@ -71,6 +88,15 @@ function tier(text: string): number | "auto" {
 
 const time = (flag: string) => (text: string) => parseTimeArgument(text, systemClock.nowMs(), flag);
 
+export const fromSetting = () =>
+  setting("--from <time>", "the first window contains this time (default: now-1h)").argParser(time("--from"));
+export const toSetting = () =>
+  setting("--to <time>", "windows start before this time (default: now)").argParser(time("--to"));
+export const tierSetting = () =>
+  setting("--tier <width>", "a tier of the server, such as 1m, or auto: the finest with at most --points windows")
+    .argParser(tier)
+    .default("auto" as const);
+
 /** Which windows these are, and up to when nothing more is expected of them. */
 function describeAnswer({ tier, completeUntil }: AnswerInfo): string {
   const width = tier === undefined ? "" : `${tierName({ widthMs: durationMs(tier) })} windows, `;
@@ -92,15 +118,9 @@ export function addQuery(program: Command): void {
     )
     .addOption(aggregateSetting())
     .addOption(quantileSetting())
-    .addOption(
-      setting("--from <time>", "the first window contains this time (default: now-1h)").argParser(time("--from")),
-    )
-    .addOption(setting("--to <time>", "windows start before this time (default: now)").argParser(time("--to")))
-    .addOption(
-      setting("--tier <width>", "a tier of the server, such as 1m, or auto: the finest with at most --points windows")
-        .argParser(tier)
-        .default("auto" as const),
-    )
+    .addOption(fromSetting())
+    .addOption(toSetting())
+    .addOption(tierSetting())
     .addOption(
       setting("--points <n>", "with --tier auto: most windows of a series")
         .argParser(integer("--points", 1, pointsMax))

@@ -96,6 +96,14 @@ export const idleSessionsMax = 100_000;
 
 /** Windows in one frame: about 60 KiB, and 2 to 5 ms of a reader's time. */
 export const frameWindowsMax = 1_000;
+/** Samples in one frame: 160 to 200 KiB. */
+export const frameSamplesMax = 10_000;
+/** What is decoded of the journal for one page of samples: 2 to 4 ms of a reader's time, whatever it finds. */
+export const sampleWorkBytesMax = mib;
+/** Groups of the journal that are looked at in one statement. */
+export const sampleScanGroupsMax = 4_096;
+/** Sessions whose metric handles an answer keeps in memory. */
+export const sampleSessionsMax = 10_000;
 export const pageSizeMax = 1_000;
 export const pageSizeDefault = 100;
 export const pointsMax = 100_000;

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { FlushHold } from "../../ingest/flush-hold.ts";
+import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { flushFreeMs, flushHeldMsMax } from "../../lib/base/limits.ts";
+import { IngestHarness } from "../support/ingest.ts";
+import { RecordingStore } from "../support/recording-store.ts";
 
 describe("a hold on storing", () => {
   it("lasts until it is released, or for a moment", () => {
@@ -29,5 +32,26 @@ describe("a hold on storing", () => {
     }
     expect(held / lengthMs).toBeLessThan(0.52);
     expect(longest).toBeLessThanOrEqual(flushHeldMsMax);
+  });
+});
+
+describe("snapshots", () => {
+  it("wait while others keep the log from being emptied, and go on when it is", async () => {
+    const store = new RecordingStore(defaultTiers);
+    const { flusher } = new IngestHarness(store);
+    await flusher.snapshotAllowed();
+    store.logHeld = true;
+    flusher.step();
+    let allowed = false;
+    const waiting = flusher.snapshotAllowed().then(() => {
+      allowed = true;
+    });
+    flusher.step();
+    await Promise.resolve();
+    expect(allowed).toBe(false);
+    store.logHeld = false;
+    flusher.step();
+    await waiting;
+    await flusher.snapshotAllowed();
   });
 });

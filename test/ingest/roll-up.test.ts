@@ -113,6 +113,7 @@ class Writes {
       "append",
       "commit",
       "commitSessions",
+      "settle",
       "trim",
       "storeRollUp",
       "advanceRollUp",

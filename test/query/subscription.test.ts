@@ -76,6 +76,7 @@ class Source {
       latenessMs: latenessMsDefault,
       clock: { nowMs: () => Date.now(), elapsedMs: () => Date.now() },
       incarnation: store.incarnation,
+      keepsRaw: false,
     });
     const message = create(SubscribeRequestSchema, {
       quantiles: request.quantiles ?? [],

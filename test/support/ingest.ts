@@ -121,7 +121,7 @@ export class IngestHarness {
     this.elapsedMs += storeRetryMs;
     void this.flusher.barrier("all", true);
     while (this.flusher.step());
-    this.sessions.onTrimmed(this.store.position - this.flusher.journalGroups);
+    this.sessions.onSettled(this.store.settled);
   }
 
   /** As the tables show it when everything is in them. */

@@ -87,6 +87,7 @@ export class LiveServer {
         release: (hold) => flusher.release(hold),
       },
       incarnation: store.incarnation,
+      keepsRaw: false,
       ...over,
     };
   }

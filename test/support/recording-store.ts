@@ -7,11 +7,14 @@ import { FailingStore } from "./failing-store.ts";
 export type Write =
   | { readonly kind: "shard"; readonly shard: Shard; readonly through: JournalPosition }
   | { readonly kind: "sessions"; readonly sessions: number }
+  | { readonly kind: "settle"; readonly through: JournalPosition }
   | { readonly kind: "trim"; readonly groups: number }
   | { readonly kind: "checkpoint" };
 
 /** Writes down what is asked of it, in the order in which it comes; what fails is not written down. */
 export class RecordingStore extends FailingStore {
+  /** What a checkpoint says: readers keep the log from being emptied. */
+  logHeld = false;
   #writes: Write[] = [];
 
   /** What was written since it was asked last. */
@@ -32,14 +35,20 @@ export class RecordingStore extends FailingStore {
     if (all.length > 0) this.#writes.push({ kind: "sessions", sessions: all.length });
   }
 
-  override trim(through: JournalPosition, groupsMax: number): number {
-    const before = [...this.read()].length;
-    const left = super.trim(through, groupsMax);
-    if (left < before) this.#writes.push({ kind: "trim", groups: before - left });
-    return left;
+  override settle(through: JournalPosition): void {
+    const before = this.settled;
+    super.settle(through);
+    if (this.settled > before) this.#writes.push({ kind: "settle", through });
   }
 
-  override checkpoint(): void {
+  override trim(nowMs: number, groupsMax: number): number {
+    const groups = super.trim(nowMs, groupsMax);
+    if (groups > 0) this.#writes.push({ kind: "trim", groups });
+    return groups;
+  }
+
+  override checkpoint(): boolean {
     this.#writes.push({ kind: "checkpoint" });
+    return this.logHeld;
   }
 }

@@ -4,52 +4,63 @@ import type { Shard } from "../../aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../aggregate/tiers.ts";
 import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, setWindow, type WindowTable } from "../../aggregate/window-table.ts";
+import { isOver, type RawRetention } from "../raw-retention.ts";
 import { matches, type Selector } from "../selector.ts";
-import type {
-  AggregateReader,
-  AggregateStore,
-  CatalogStep,
-  ChangedReader,
-  ChangedRequest,
-  Device,
-  DeviceRow,
-  Journal,
-  JournalEntry,
-  JournalPosition,
-  NextIds,
-  OpenWindows,
-  ProgressColumns,
-  RangePage,
-  RangeReader,
-  RangeRequest,
-  Selection,
-  Series,
-  SeriesPosition,
-  SeriesRow,
-  Session,
-  StoredDevice,
+import {
+  type AggregateReader,
+  type AggregateStore,
+  type CatalogStep,
+  type ChangedReader,
+  type ChangedRequest,
+  type Device,
+  type DeviceRow,
+  type GroupSpan,
+  type Journal,
+  type JournalEntry,
+  type JournalExtent,
+  type JournalPosition,
+  type JournalReader,
+  type NextIds,
+  noSpan,
+  type OpenWindows,
+  type ProgressColumns,
+  type RangePage,
+  type RangeReader,
+  type RangeRequest,
+  type Selection,
+  type Series,
+  type SeriesPosition,
+  type SeriesRow,
+  type Session,
+  type SessionHandles,
+  type StoredDevice,
 } from "../store.ts";
 
 /**
  * The reference model: what the stores must do, in the fewest words. Nothing here is fast, bounded or
  * durable; tests hold the other stores and the pipeline against it.
  */
-export class MemoryStore implements AggregateStore, Journal, AggregateReader {
+export class MemoryStore implements AggregateStore, Journal, AggregateReader, JournalReader {
   readonly incarnation = "0".repeat(32);
   readonly durability = "process";
   readonly tiers: readonly Tier[];
   readonly rolledMs: number[];
   position: JournalPosition = 0;
+  settled: JournalPosition = 0;
   commits = 0;
-  readonly #journal: JournalEntry[] = [];
+  readonly #keepRaw: RawRetention | undefined;
+  readonly #journal: (JournalEntry & { readonly span: GroupSpan })[] = [];
+  /** By session and handle. */
+  readonly #handlesSince = new Map<string, JournalPosition>();
   readonly #positions = new Map<Shard, JournalPosition>();
   readonly #devices = new Map<string, Device>();
   readonly #sessions = new Map<number, Session>();
   readonly #series = new Map<number, Series>();
   #windows = new Map<string, { tier: Tier; table: WindowTable }>();
 
-  constructor(tiers: readonly Tier[]) {
+  constructor(tiers: readonly Tier[], keepRaw?: RawRetention) {
     this.tiers = tiers;
+    this.#keepRaw = keepRaw;
     this.rolledMs = tiers.map((_, t) => (t === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY));
   }
 
@@ -91,26 +102,81 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
     );
   }
 
-  append(records: Uint8Array | undefined, catalog: CatalogStep): JournalPosition {
+  append(records: Uint8Array | undefined, catalog: CatalogStep, span: GroupSpan = noSpan): JournalPosition {
     for (const device of catalog.devices) this.#devices.set(device.deviceId, structuredClone(device));
     this.commitSessions(catalog.sessions);
     for (const series of catalog.series) this.#series.set(series.id, structuredClone(series));
-    for (const [session, handle, series] of catalog.handles) this.#sessions.get(session)?.handles.set(handle, series);
+    for (const [session, handle, series] of catalog.handles) {
+      this.#sessions.get(session)?.handles.set(handle, series);
+      this.#handlesSince.set(`${session}/${handle}`, this.position + 1);
+    }
     if (records !== undefined) {
       this.position += 1;
-      this.#journal.push({ position: this.position, records: records.slice() });
+      this.#journal.push({ position: this.position, records: records.slice(), span });
     }
     return this.position;
   }
 
   read(): Iterable<JournalEntry> {
-    return [...this.#journal];
+    const unsettled = this.#journal.filter(({ position }) => position > this.settled);
+    return unsettled.map(({ position, records }) => ({ position, records }));
   }
 
-  trim(through: JournalPosition, groupsMax: number): number {
-    const past = this.#journal.filter(({ position }) => position <= through).slice(0, groupsMax);
-    this.#journal.splice(0, past.length);
-    return this.#journal.length;
+  settle(through: JournalPosition): void {
+    this.settled = Math.max(this.settled, Math.min(through, this.position));
+  }
+
+  trim(nowMs: number, groupsMax: number): number {
+    let deleted = 0;
+    while (deleted < groupsMax && this.#isTrimmable(nowMs)) {
+      this.#journal.shift();
+      deleted += 1;
+    }
+    return deleted;
+  }
+
+  #isTrimmable(nowMs: number): boolean {
+    const [oldest] = this.#journal;
+    if (oldest === undefined || oldest.position > this.settled) return false;
+    const bytes = this.#journal.reduce((sum, { records }) => sum + records.length, 0);
+    return this.#keepRaw === undefined || isOver(this.#keepRaw, oldest.span.receivedMs, bytes, nowMs);
+  }
+
+  extent(): JournalExtent {
+    const [first] = this.#journal;
+    return { first: first?.position ?? this.position + 1, last: this.position, receivedMs: first?.span.receivedMs };
+  }
+
+  findGroup(
+    after: JournalPosition,
+    through: JournalPosition,
+    rangeFromMs: number,
+    rangeToMs: number,
+  ): JournalPosition | undefined {
+    return this.#journal.find(({ position, span: { fromMs, toMs } }) => {
+      if (position <= after || position > through || fromMs === undefined || toMs === undefined) return false;
+      return fromMs < rangeToMs && toMs >= rangeFromMs;
+    })?.position;
+  }
+
+  readGroup(position: JournalPosition): Uint8Array | undefined {
+    return this.#journal.find((entry) => entry.position === position)?.records;
+  }
+
+  sessionHandles(session: number): SessionHandles | undefined {
+    const found = this.#sessions.get(session);
+    if (found === undefined) return undefined;
+    const handles = [...found.handles].map(([handle, series]) => {
+      return [handle, series, this.#handlesSince.get(`${session}/${handle}`) ?? 0] as const;
+    });
+    return { device: found.device, handles };
+  }
+
+  seriesRow(id: number): SeriesRow | undefined {
+    const series = this.#series.get(id);
+    const device = [...this.#devices.values()].find((each) => each.id === series?.device);
+    if (series === undefined || device === undefined) return undefined;
+    return { ...series, deviceId: device.deviceId, labels: device.labels };
   }
 
   positions(): ReadonlyMap<Shard, JournalPosition> {
@@ -179,7 +245,9 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
     return Math.min(old.length, windowsMax);
   }
 
-  checkpoint(): void {}
+  checkpoint(): boolean {
+    return false;
+  }
 
   async backUp(): Promise<void> {
     throw new Error("there is nothing on disk to copy");

@@ -129,15 +129,19 @@ export function prepareStatements(db: Database) {
     samples_counted AS samplesCounted, samples_refused AS samplesRefused, samples_lost AS samplesLost,
     batches_lost AS batchesLost, last_seen_at_ms AS lastSeenAtMs, latest_event_ms AS latestEventMs`;
   return {
-    meta: db.prepare("SELECT incarnation, trimmed, commits FROM meta"),
+    meta: db.prepare("SELECT incarnation, settled, commits FROM meta"),
     writeCommits: db.prepare("UPDATE meta SET commits = ?"),
     lastPosition: db.prepare("SELECT max(position) FROM journal").pluck(),
-    firstPosition: db.prepare("SELECT min(position) FROM journal").pluck(),
-    append: db.prepare("INSERT INTO journal VALUES (?, ?)"),
+    append: db.prepare("INSERT INTO journal VALUES (?, ?, ?, ?, ?)"),
     nextEntry: db.prepare("SELECT position, records FROM journal WHERE position > ? ORDER BY position LIMIT 1"),
-    lengths: db.prepare("SELECT length(records) FROM journal ORDER BY position LIMIT ?").pluck(),
+    journalBytes: db.prepare("SELECT coalesce(sum(length(records)), 0) FROM journal").pluck(),
+    oldest: db
+      .prepare(
+        "SELECT position, received_ms, length(records) FROM journal WHERE position <= ? ORDER BY position LIMIT ?",
+      )
+      .raw(),
     trim: db.prepare("DELETE FROM journal WHERE position <= ?"),
-    writeTrimmed: db.prepare("UPDATE meta SET trimmed = ?"),
+    settle: db.prepare("UPDATE meta SET settled = ?"),
     positions: db.prepare("SELECT shard, applied FROM shards").raw(),
     writePosition: db.prepare("INSERT OR REPLACE INTO shards VALUES (?, ?)"),
     device: db.prepare(`SELECT ${deviceColumns} FROM devices WHERE device_id = ?`),
@@ -157,7 +161,7 @@ export function prepareStatements(db: Database) {
        @samplesRefused, @samplesLost, @batchesLost, @lastSeenAtMs, @latestEventMs)`,
     ),
     writeSeries: db.prepare("INSERT OR REPLACE INTO series VALUES (@id, @device, @name, @kind, @unit, @description)"),
-    writeHandle: db.prepare("INSERT INTO handles VALUES (?, ?, ?)"),
+    writeHandle: db.prepare("INSERT INTO handles VALUES (?, ?, ?, ?)"),
     counters: db.prepare("SELECT id FROM series WHERE kind = 'counter'").pluck(),
     advanceRollUp: db.prepare("UPDATE tiers SET rolled_ms = ? WHERE tier_ms = ?"),
     // A handle keeps its series: only one that was refused, and has none, may get one.

@@ -15,14 +15,18 @@ export const schemaVersion = 4;
 const schema = `
 CREATE TABLE meta (
   incarnation TEXT NOT NULL,      -- 32 hexadecimal digits: names this database
-  trimmed     INTEGER NOT NULL,   -- journal positions up to here are deleted
+  settled     INTEGER NOT NULL,   -- every table shows the journal through here
   commits     INTEGER NOT NULL    -- transactions that have changed windows or marks of tiers
 ) STRICT;
 
--- Groups of records as they were acked, until every aggregate shows them.
+-- Groups of records as they were acked, until every aggregate shows them, and longer when raw samples are kept. What is
+-- looked for stands before the records: SQLite finds it without reading them.
 CREATE TABLE journal (
-  position INTEGER PRIMARY KEY,
-  records  BLOB NOT NULL          -- ingest/journal-records.ts
+  position    INTEGER PRIMARY KEY,
+  received_ms INTEGER NOT NULL,
+  from_ms     INTEGER,            -- earliest time of its samples; NULL: none counts
+  to_ms       INTEGER,            -- latest
+  records     BLOB NOT NULL       -- lib/journal/journal-records.ts
 ) STRICT;
 
 -- The tiers of this database. Windows of a tier that start before its mark are stored; later ones are the merge of the
@@ -76,6 +80,7 @@ CREATE TABLE handles (
   session INTEGER NOT NULL,
   handle  INTEGER NOT NULL,
   series  INTEGER NOT NULL,
+  since   INTEGER NOT NULL,       -- the first journal position at which it stands for the series
   PRIMARY KEY (session, handle)
 ) STRICT, WITHOUT ROWID;
 

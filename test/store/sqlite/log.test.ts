@@ -1,0 +1,31 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import { defaultTiers } from "../../../lib/aggregate/tiers.ts";
+import { openSqliteReader } from "../../../lib/store/sqlite/sqlite-reader.ts";
+import { openSqliteStore } from "../../../lib/store/sqlite/sqlite-store.ts";
+import { step } from "../steps.ts";
+import { makeDataDir } from "./data-dir.ts";
+
+const mib = 1024 * 1024;
+
+describe("the log of the database", () => {
+  it("is said to be too long while a snapshot keeps it from being emptied, and not afterwards", () => {
+    const dataDir = makeDataDir();
+    const store = openSqliteStore({ dataDir, tiers: defaultTiers, durability: "process", logBytesMax: 20 * mib });
+    onTestFinished(() => store.close());
+    const reader = openSqliteReader(dataDir, defaultTiers);
+    onTestFinished(() => reader.close());
+    const grow = (bytes: number) => {
+      for (let left = bytes; left > 0; left -= mib) store.append(new Uint8Array(mib), step({}));
+    };
+    // Long, but nobody holds it.
+    grow(25 * mib);
+    expect(store.checkpoint()).toBe(false);
+    reader.beginSnapshot();
+    grow(17 * mib);
+    expect(store.checkpoint()).toBe(false);
+    grow(5 * mib);
+    expect(store.checkpoint()).toBe(true);
+    reader.endSnapshot();
+    expect(store.checkpoint()).toBe(false);
+  });
+});
