@@ -9,6 +9,7 @@ import type { Tier } from "../lib/aggregate/tiers.ts";
 import { systemClock } from "../lib/base/clock.ts";
 import { Prng } from "../lib/base/prng.ts";
 import { Channel, type Client } from "../lib/rpc/client.ts";
+import type { RawRetention } from "../lib/store/raw-retention.ts";
 import { FrameReader } from "../lib/wire/window-frame.ts";
 import { QueryService } from "../proto/gen/telemetry/v1/query_service_pb.js";
 import { exitCode } from "./exit.ts";
@@ -24,6 +25,7 @@ export interface DemoOptions {
   readonly intervalMs: number;
   readonly tiers: readonly Tier[];
   readonly quotas: IngestQuotas;
+  readonly keepRaw: RawRetention | undefined;
 }
 
 const idPrefix = "demo-";
@@ -48,8 +50,8 @@ export class Demo {
 
   /** Runs until interrupted, then drains and prints the totals. */
   async run(interrupted: AbortSignal): Promise<void> {
-    const { dataDir, grpc, tiers, quotas } = this.#options;
-    const server = await TidemarkServer.start({ dataDir, grpc, tiers, log, quotas });
+    const { dataDir, grpc, tiers, quotas, keepRaw } = this.#options;
+    const server = await TidemarkServer.start({ dataDir, grpc, tiers, log, quotas, keepRaw });
     const channel = new Channel(server.address);
     const query = channel.client(QueryService, "messages");
     const countedBefore = await this.#counted(query);

@@ -4,6 +4,7 @@ import { errorMessage, TelemetryError } from "../lib/base/errors.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDevices } from "./commands/devices.ts";
+import { addExport } from "./commands/export.ts";
 import { addMetrics } from "./commands/metrics.ts";
 import { addQuery } from "./commands/query.ts";
 import { addReplay } from "./commands/replay.ts";
@@ -50,6 +51,7 @@ const commands = [
   addSimulate,
   addReplay,
   addQuery,
+  addExport,
   addVerify,
   addWatch,
   addStatus,

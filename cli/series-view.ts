@@ -6,6 +6,11 @@ import { rateOf } from "./window-row.ts";
 /** Columns that a narrow terminal does without, the first one first. */
 const dispensable = ["min", "max", "count", "p99", "last"];
 
+/** Samples are only ever added to a window. */
+function isNewer(a: Window, b: Window): boolean {
+  return a.startMs > b.startMs || (a.startMs === b.startMs && a.count >= b.count);
+}
+
 /** The current window of each series, as a table for a terminal. */
 export class SeriesView {
   readonly #latest = new Map<string, Window>();
@@ -18,7 +23,12 @@ export class SeriesView {
   add(window: Window): void {
     const key = `${window.deviceId}\n${window.metric}`;
     const known = this.#latest.get(key);
-    if (known === undefined || window.startMs >= known.startMs) this.#latest.set(key, window);
+    if (known === undefined || isNewer(window, known)) this.#latest.set(key, window);
+  }
+
+  /** Shows nothing of what was added. */
+  clear(): void {
+    this.#latest.clear();
   }
 
   /** At most `rowsMax` series, by device and metric, under a heading. */

@@ -10,6 +10,7 @@ import type { Log } from "../lib/base/log.ts";
 import { RpcServer } from "../lib/rpc/server.ts";
 import { DeviceFeed } from "../lib/store/device-feed.ts";
 import { LiveFeed } from "../lib/store/live-feed.ts";
+import type { RawRetention } from "../lib/store/raw-retention.ts";
 import type { Durability } from "../lib/store/store.ts";
 import { AdminService } from "../proto/gen/telemetry/v1/admin_service_pb.js";
 import { DeviceService } from "../proto/gen/telemetry/v1/device_service_pb.js";
@@ -21,6 +22,7 @@ import { type QueryOptions, queryHandlers } from "../query/service.ts";
 import { Subscriptions } from "../query/subscriptions.ts";
 import { adminHandlers } from "./admin-service.ts";
 import { describeQuotas } from "./quota-options.ts";
+import { describeRaw } from "./raw-options.ts";
 import { describeTiers } from "./tier-options.ts";
 
 export interface ServerOptions {
@@ -36,6 +38,10 @@ export interface ServerOptions {
   readonly latenessMs?: number;
   /** What devices may use; `defaultQuotas` by default. */
   readonly quotas?: IngestQuotas;
+  /** A subscriber that has not taken a message for so long is ended. */
+  readonly subscriberStalledMsMax?: number;
+  /** For how long samples can be read back; undefined: not at all. */
+  readonly keepRaw?: RawRetention | undefined;
   /** A fault on purpose (`lib/base/faults.ts`). */
   readonly fault?: string | undefined;
 }
@@ -68,22 +74,28 @@ export class TidemarkServer {
     durability = "fsync",
     latenessMs = latenessMsDefault,
     quotas = defaultQuotas,
+    subscriberStalledMsMax,
+    keepRaw,
     fault,
   }: ServerOptions): Promise<TidemarkServer> {
-    const writer = await Writer.start({ dataDir, tiers, durability, latenessMs, quotas, fault });
+    const writer = await Writer.start({ dataDir, tiers, durability, latenessMs, quotas, keepRaw, fault });
     const reader = new Reader({ dataDir, tiers });
     const ending = new AbortController();
-    const feed = new LiveFeed((filters) => writer.call("setFilters", filters));
+    const feed = new LiveFeed({
+      watch: (id, filter) => writer.call("watch", id, filter),
+      unwatch: (id) => writer.call("unwatch", id),
+      follow: (widthMs, windows) => writer.call("follow", widthMs, windows),
+    });
     const deviceFeed = new DeviceFeed((watched) => writer.call("watchDevices", watched));
     const inlet = new Inlet(writer, { hasRates: quotas.samplesPerSecondMax !== Number.POSITIVE_INFINITY });
     writer.listener = {
       onSettled: (settlements, slabBytes) => inlet.onSettled(settlements, slabBytes),
-      onChanges: (changes) => feed.publish(changes),
+      onUpdate: (update) => feed.publish(update),
       onDevices: (events) => deviceFeed.publish(events),
     };
     const rpc = new RpcServer(log);
     const clock = systemClock;
-    const subscriptions = new Subscriptions();
+    const subscriptions = new Subscriptions(feed, tiers, ending.signal);
     const barrier: QueryOptions["barrier"] = (selector, sessions) => writer.call("barrier", selector, sessions);
     const openWindows: QueryOptions["openWindows"] = {
       copy: (request) => writer.call("copyOpen", request),
@@ -97,16 +109,18 @@ export class TidemarkServer {
       "messages",
       queryHandlers({
         reader,
-        feed,
         subscriptions,
         tiers,
         clock,
         latenessMs,
         barrier,
+        keepsRaw: keepRaw !== undefined,
         openWindows,
         standing,
         deviceFeed,
         ending: ending.signal,
+        incarnation: writer.ready.incarnation,
+        ...(subscriberStalledMsMax !== undefined && { stalledMsMax: subscriberStalledMsMax }),
       }),
     );
     const describe = async (deviceId: string) => (await readDevices({ reader, standing }, [deviceId]))[0];
@@ -117,6 +131,7 @@ export class TidemarkServer {
       `durability ${found}${recoveredGroups > 0 ? `, ${recoveredGroups} groups recovered from the journal` : ""}`,
     );
     log.info(`tiers: ${describeTiers(tiers, latenessMs)}`);
+    log.info(`raw samples: ${describeRaw(keepRaw)}`);
     log.info(`limits: ${describeQuotas(quotas)}`);
     try {
       const address = await rpc.listen(grpc);

@@ -3,18 +3,18 @@ import { latestEventAfter, latestSampleAfter, watermarkOf } from "../lib/aggrega
 import { WindowSet } from "../lib/aggregate/window-set.ts";
 import { invalidField, TelemetryError } from "../lib/base/errors.ts";
 import { rateExcessMax } from "../lib/base/limits.ts";
-import type { AggregateStore, Device, JournalPosition } from "../lib/store/store.ts";
+import { BatchIntake } from "../lib/journal/batch-intake.ts";
+import { type GroupBounds, type JournalRecord, JournalRecords } from "../lib/journal/journal-records.ts";
+import { timeBounds } from "../lib/journal/sample-check.ts";
+import { type AggregateStore, type Device, type GroupSpan, type JournalPosition, noSpan } from "../lib/store/store.ts";
 import { type BatchHeader, BatchRefused } from "../lib/wire/batch-decoder.ts";
 import { type Gap, RefusalReason, type Registration } from "../proto/gen/telemetry/v1/batch_pb.js";
-import { BatchIntake } from "./batch-intake.ts";
 import { Call, type CallDevice, type Refusal } from "./call.ts";
 import type { CatalogChanges } from "./catalog-changes.ts";
 import { DeviceRates, overRate } from "./device-rates.ts";
 import type { DeviceState } from "./device-states.ts";
-import { type GroupBounds, type JournalRecord, JournalRecords } from "./journal-records.ts";
 import { MessageReader, malformed } from "./message-reader.ts";
 import { RefusalCounts } from "./refusal-counts.ts";
-import { timeBounds } from "./sample-check.ts";
 import { deviceDeleted, type Sessions } from "./sessions.ts";
 import { type CallEvent, readSlab, type Slab } from "./slab.ts";
 
@@ -23,6 +23,7 @@ export interface Group {
   readonly bounds: GroupBounds;
   /** For the journal; undefined when nothing was settled. */
   readonly records: Uint8Array | undefined;
+  readonly span: GroupSpan;
   readonly catalog: CatalogChanges;
   /** What its samples come to, in the finest tier. */
   readonly windows: WindowSet;
@@ -107,6 +108,7 @@ export class Admission {
     return {
       bounds,
       records: this.#records.take(bounds),
+      span: spanOf(this.#windows, nowMs),
       catalog: this.#sessions.changes,
       windows: this.#windows,
       devices: this.#devices,
@@ -363,6 +365,18 @@ export class Admission {
     if (record.counted > 0) this.#devices.add(target.state);
     call.ack(target);
   }
+}
+
+/** @param windows of the finest tier */
+function spanOf({ tiers: [{ table }] }: WindowSet, nowMs: number): GroupSpan {
+  let fromMs = Number.POSITIVE_INFINITY;
+  let toMs = Number.NEGATIVE_INFINITY;
+  for (let at = 0; at < table.length; at += 1) {
+    if (table.counts[at] === 0) continue;
+    fromMs = Math.min(fromMs, table.firstTimesMs[at]);
+    toMs = Math.max(toMs, table.lastTimesMs[at]);
+  }
+  return fromMs > toMs ? { ...noSpan, receivedMs: nowMs } : { receivedMs: nowMs, fromMs, toMs };
 }
 
 const noBytes: Uint8Array = new Uint8Array(0);

@@ -9,11 +9,11 @@ import {
   type WindowTable,
 } from "../lib/aggregate/window-table.ts";
 import type { Clock } from "../lib/base/clock.ts";
-import type { LiveFilter } from "../lib/store/live-feed.ts";
-import { matches } from "../lib/store/selector.ts";
+import type { LiveFilter, LiveUpdate } from "../lib/store/live-feed.ts";
 import type { Revision, SeriesRow, WindowChanges } from "../lib/store/store.ts";
 import type { Group } from "./admission.ts";
 import type { DeviceState } from "./device-states.ts";
+import { WantedSeriesIndex } from "./wanted-series.ts";
 
 /** Where the whole values of windows are: `Flusher`. */
 export interface WholeWindows {
@@ -23,10 +23,18 @@ export interface WholeWindows {
   readWindow(tier: number, series: number, startMs: number, into: WindowTable, at: number): boolean;
 }
 
-interface WantedSeries {
-  readonly metrics: number;
-  readonly labels: SeriesRow["labels"];
-  readonly rows: readonly SeriesRow[];
+/** The windows of one tier that the collector has in memory. */
+interface CollectedTier {
+  readonly widthMs: number;
+  /** What has changed since it was last handed on. */
+  pending: TierWindows;
+  /**
+   * Above the finest: wanted windows that are not rolled up, whole, so that groups are merged into them. They are whole
+   * only while their series is wanted without a break.
+   */
+  open: TierWindows;
+  /** What was handed on and is not final, whole like the open ones. */
+  readonly provisional: TierWindows;
 }
 
 /**
@@ -37,108 +45,110 @@ export class ChangeCollector {
   readonly #whole: WholeWindows;
   readonly #clock: Clock;
   readonly #latenessMs: number;
-  #filters: readonly LiveFilter[] = [];
-  /** By tier. */
-  #pending = new Map<number, TierWindows>();
-  /** By tier above the finest: the wanted windows that are not rolled up, whole, so that groups are merged into them. */
-  #open = new Map<number, TierWindows>();
-  /** By tier: what was handed on and is not final. */
-  #provisional = new Map<number, TierWindows>();
-  /** Devices of the series that were handed on. */
-  #devices = new Map<number, DeviceState>();
+  readonly #wanted: WantedSeriesIndex;
+  #tiers: readonly CollectedTier[];
   #series = new Map<number, SeriesRow>();
   #revision: Revision = 0;
+  /** The latest server's time that it has seen: no watermark is further ahead than this, less the lateness. */
+  #latestMs = Number.NEGATIVE_INFINITY;
   /** By series: the labels with which it was told. */
   readonly #told = new Map<number, SeriesRow["labels"]>();
-  /** The wanted series of a device, until the filters or the device's metrics or labels change. */
-  #wanted = new WeakMap<DeviceState, WantedSeries>();
 
   /** @param latenessMs how late a sample may be before its window counts as final */
   constructor(whole: WholeWindows, clock: Clock, latenessMs: number) {
     this.#whole = whole;
     this.#clock = clock;
     this.#latenessMs = latenessMs;
+    this.#wanted = new WantedSeriesIndex(whole.tiers, (series, t) => this.#forget(series, t));
+    this.#tiers = whole.tiers.map(collectedTier);
   }
 
   get interested(): boolean {
-    return this.#filters.length > 0;
+    return this.#wanted.size > 0;
   }
 
   /** Windows in memory. */
   get length(): number {
-    const byTiers = [this.#pending, this.#open, this.#provisional];
-    return byTiers.flatMap((byTier) => [...byTier.values()]).reduce((sum, { table }) => sum + table.length, 0);
-  }
-
-  /** From now on, what passes any of the filters is gathered. */
-  setFilters(filters: readonly LiveFilter[]): void {
-    this.#filters = filters;
-    this.#wanted = new WeakMap();
-    this.#open.clear();
-    this.#forgetUnwanted();
-  }
-
-  /** Keeps what some filter still wants: its subscriber was shown it as provisional, and waits for it to be final. */
-  #forgetUnwanted(): void {
-    const wanted = new Set<number>();
-    for (const state of new Set(this.#devices.values())) for (const { id } of this.#wantedOf(state)) wanted.add(id);
-    for (const series of this.#devices.keys()) if (!wanted.has(series)) this.#devices.delete(series);
-    for (const byTier of [this.#pending, this.#provisional]) {
-      for (const [t, windows] of byTier) {
-        if (!this.#wantsTier(windows.widthMs)) byTier.delete(t);
-        const { series } = windows.table;
-        for (let i = windows.table.length - 1; i >= 0; i -= 1) if (!wanted.has(series[i])) windows.remove(i);
-      }
-    }
+    return this.#tiers.reduce(
+      (sum, tier) => sum + collectedIn(tier).reduce((of, { table }) => of + table.length, 0),
+      0,
+    );
   }
 
   /** A device is deleted: nothing of it is handed on any more. */
   forget(state: DeviceState): void {
-    const gone = new Set([...state.seriesByName.values()].map(({ id }) => id));
-    for (const series of gone) {
-      this.#devices.delete(series);
-      this.#series.delete(series);
-    }
-    for (const byTier of [this.#pending, this.#provisional, this.#open]) {
-      for (const windows of byTier.values()) {
-        const { series } = windows.table;
-        for (let i = windows.table.length - 1; i >= 0; i -= 1) if (gone.has(series[i])) windows.remove(i);
-      }
+    this.#wanted.forget(state);
+    for (const { id } of state.seriesByName.values()) {
+      this.#series.delete(id);
+      this.#told.delete(id);
     }
   }
 
-  #wantsTier(widthMs: number): boolean {
-    return this.#filters.some((filter) => filter.widthMs === widthMs);
+  /**
+   * From now on, what passes the filter is gathered.
+   * @param revision the latest group so far
+   */
+  watch(id: number, filter: LiveFilter, revision: Revision): void {
+    this.#revision = Math.max(this.#revision, revision);
+    this.#wanted.add(id, filter);
+  }
+
+  unwatch(id: number): void {
+    this.#wanted.remove(id);
+    if (this.interested) return;
+    this.#wanted.clear();
+    this.#told.clear();
+    this.#series.clear();
+    this.#tiers = this.#whole.tiers.map(collectedTier);
+  }
+
+  /** Somebody was shown this window as provisional, by the store: it is handed on when it is final. */
+  follow(widthMs: number, state: DeviceState, series: number, startMs: number): void {
+    this.#wanted.refresh(state);
+    const t = this.#tiers.findIndex((tier) => tier.widthMs === widthMs);
+    if (this.#wanted.get(series)?.tiers.includes(t) !== true) return;
+    const { pending, provisional } = this.#tiers[t];
+    if (pending.find(series, startMs) !== undefined || provisional.find(series, startMs) !== undefined) return;
+    this.#read(t, series, startMs, provisional);
+    this.#tell(series);
   }
 
   /** Copies the wanted windows of a group that was merged, so that they are whole. */
   add(group: Group, revision: Revision): void {
     this.#revision = revision;
-    const wanted = new Map<number, SeriesRow>();
-    for (const state of group.devices) {
-      for (const row of this.#wantedOf(state)) {
-        wanted.set(row.id, row);
-        this.#devices.set(row.id, state);
-      }
-    }
-    if (wanted.size === 0) return;
-    for (const [t, { widthMs }] of this.#whole.tiers.entries()) {
-      if (this.#wantsTier(widthMs)) this.#addTier(t, group.windows.tiers[0].table, wanted);
+    for (const state of group.devices) this.#wanted.refresh(state);
+    const finest = group.windows.tiers[0].table;
+    const fresh = this.#tiers.map(() => new Set<number>());
+    for (let i = 0; i < finest.length; i += 1) {
+      const wanted = this.#wanted.get(finest.series[i]);
+      if (wanted === undefined || finest.counts[i] === 0) continue;
+      for (const t of wanted.tiers) this.#addTo(t, finest, i, fresh[t]);
+      this.#tell(wanted.row.id);
     }
   }
 
-  /** @param finest what the group adds to the finest tier */
-  #addTier(t: number, finest: WindowTable, wanted: ReadonlyMap<number, SeriesRow>): void {
-    const pending = tierOf(this.#pending, t, this.#whole.tiers);
-    const fresh = new Set<number>();
-    for (let i = 0; i < finest.length; i += 1) {
-      const row = wanted.get(finest.series[i]);
-      if (row === undefined || finest.counts[i] === 0) continue;
-      const startMs = windowStart(finest.starts[i], pending.widthMs);
-      if (startMs < this.#whole.rolledMs[t]) this.#read(t, row.id, startMs, pending);
-      else this.#merge(t, row.id, startMs, finest, i, fresh, pending);
-      if (this.#told.get(row.id) !== row.labels) this.#series.set(row.id, row);
+  /**
+   * @param finest what the group adds to the finest tier
+   * @param fresh open windows that were read after the group was merged, and have all of it
+   */
+  #addTo(t: number, finest: WindowTable, i: number, fresh: Set<number>): void {
+    const { pending, open, widthMs } = this.#tiers[t];
+    const series = finest.series[i];
+    const startMs = windowStart(finest.starts[i], widthMs);
+    if (startMs < this.#whole.rolledMs[t]) {
+      this.#read(t, series, startMs, pending);
+      return;
     }
+    let at = open.find(series, startMs);
+    if (at === undefined) {
+      at = this.#read(t, series, startMs, open);
+      if (at === undefined) return;
+      fresh.add(at);
+    } else if (!fresh.has(at)) {
+      mergeWindow(open.table, at, finest, i);
+      open.table.revisions[at] = this.#revision;
+    }
+    setWindow(pending.table, pending.indexOf(series, startMs), open.table, at);
   }
 
   /** @returns where it is; undefined when its tier does not keep it any more */
@@ -149,63 +159,62 @@ export class ChangeCollector {
     return undefined;
   }
 
-  /** @param fresh windows that were read after the group was merged, and have all of it */
-  #merge(
-    t: number,
-    series: number,
-    startMs: number,
-    finest: WindowTable,
-    i: number,
-    fresh: Set<number>,
-    pending: TierWindows,
-  ): void {
-    const open = tierOf(this.#open, t, this.#whole.tiers);
-    let at = open.find(series, startMs);
-    if (at === undefined) {
-      at = this.#read(t, series, startMs, open);
-      if (at === undefined) return;
-      fresh.add(at);
-    } else if (!fresh.has(at)) mergeWindow(open.table, at, finest, i);
-    setWindow(pending.table, pending.indexOf(series, startMs), open.table, at);
+  /** The feed is told the series with what is handed on next, unless it knows it by these labels. */
+  #tell(series: number): void {
+    const row = this.#wanted.get(series)?.row;
+    if (row !== undefined && this.#told.get(series) !== row.labels) this.#series.set(series, row);
   }
 
-  /** What was gathered, per tier. It is the caller's, and gathering begins anew. */
-  take(): WindowChanges[] {
-    for (const t of this.#whole.tiers.keys()) this.#addFinal(t);
-    for (const [t, windows] of this.#pending) this.#derive(t, windows);
+  /** What was gathered. It is the caller's, and gathering begins anew. */
+  take(): LiveUpdate {
+    this.#wanted.sweep();
+    const nowMs = this.#clock.nowMs();
+    this.#latestMs = Math.max(this.#latestMs, nowMs);
+    const changes: WindowChanges[] = [];
+    for (const [t, tier] of this.#tiers.entries()) {
+      this.#addFinal(tier, nowMs);
+      this.#derive(t, tier, nowMs);
+      const { table } = tier.pending;
+      if (table.length > 0) {
+        // Whoever gets the first table of an update gets the series of all.
+        const series = changes.length === 0 ? this.#takeSeries() : [];
+        changes.push({ revision: this.#revision, widthMs: tier.widthMs, windows: table, series });
+        tier.pending = new TierWindows(tier.widthMs);
+      }
+      this.#forgetRolledUp(t, tier);
+    }
+    const provisionalFromMs = this.#tiers.map(({ provisional }) => Math.min(...provisional.starts));
+    return { revision: this.#revision, timeMs: nowMs, changes, provisionalFromMs };
+  }
+
+  #takeSeries(): SeriesRow[] {
     const series = [...this.#series.values()];
     for (const row of series) this.#told.set(row.id, row.labels);
-    const changes = [...this.#pending.values()].map(({ widthMs, table }, i) => ({
-      revision: this.#revision,
-      widthMs,
-      windows: table,
-      series: i === 0 ? series : [],
-    }));
-    if (changes.length > 0) this.#series.clear();
-    this.#pending = new Map();
-    this.#forgetRolledUp();
-    return changes;
+    this.#series.clear();
+    return series;
   }
 
   /** What was handed on as provisional, and has become final without a further sample. */
-  #addFinal(t: number): void {
-    const provisional = this.#provisional.get(t);
-    if (provisional === undefined) return;
-    const { table, widthMs } = provisional;
-    for (let i = table.length - 1; i >= 0; i -= 1) {
-      if (this.#watermarkOf(table.series[i]) < table.starts[i] + widthMs) continue;
-      const pending = tierOf(this.#pending, t, this.#whole.tiers);
-      const isNew = pending.find(table.series[i], table.starts[i]) === undefined;
-      if (isNew) setWindow(pending.table, pending.indexOf(table.series[i], table.starts[i]), table, i);
-      provisional.remove(i);
+  #addFinal({ provisional, pending, widthMs }: CollectedTier, nowMs: number): void {
+    for (const startMs of [...provisional.starts]) {
+      // Nearly all of them are still open, and need not be looked at one by one.
+      if (startMs + widthMs > this.#latestMs - this.#latenessMs) continue;
+      for (const series of [...provisional.seriesAt(startMs)]) {
+        if (this.#watermarkOf(series, nowMs) < startMs + widthMs) continue;
+        const at = provisional.find(series, startMs) as number;
+        if (pending.find(series, startMs) === undefined) {
+          setWindow(pending.table, pending.indexOf(series, startMs), provisional.table, at);
+        }
+        provisional.remove(at);
+      }
     }
   }
 
-  #derive(t: number, { table, widthMs }: TierWindows): void {
-    const provisional = tierOf(this.#provisional, t, this.#whole.tiers);
+  #derive(t: number, { pending, provisional, widthMs }: CollectedTier, nowMs: number): void {
+    const { table } = pending;
     for (let i = 0; i < table.length; i += 1) {
       const series = table.series[i];
-      setState(table, i, widthMs, this.#watermarkOf(series));
+      setState(table, i, widthMs, this.#watermarkOf(series, nowMs));
       if (!Number.isNaN(table.resetOffsets[i])) this.#readBefore(t, table, i, widthMs);
       if (table.states[i] === provisionalState) {
         setWindow(provisional.table, provisional.indexOf(series, table.starts[i]), table, i);
@@ -225,42 +234,41 @@ export class ChangeCollector {
     table.timesBeforeMs[i] = before.lastTimesMs[0];
   }
 
-  #watermarkOf(series: number): number {
-    const state = this.#devices.get(series);
-    return state === undefined
-      ? Number.NEGATIVE_INFINITY
-      : watermarkOf(state.session, this.#clock.nowMs(), this.#latenessMs);
+  #watermarkOf(series: number, nowMs: number): number {
+    const state = this.#wanted.get(series)?.state;
+    return state === undefined ? Number.NEGATIVE_INFINITY : watermarkOf(state.session, nowMs, this.#latenessMs);
   }
 
-  #forgetRolledUp(): void {
-    for (const [t, { table, widthMs }] of this.#open) {
-      const kept = new TierWindows(widthMs);
-      for (let i = 0; i < table.length; i += 1) {
-        if (table.starts[i] < this.#whole.rolledMs[t]) continue;
-        setWindow(kept.table, kept.indexOf(table.series[i], table.starts[i]), table, i);
-      }
-      if (kept.table.length < table.length) this.#open.set(t, kept);
+  #forgetRolledUp(t: number, tier: CollectedTier): void {
+    const { open } = tier;
+    const rolled = [...open.starts].filter((startMs) => startMs < this.#whole.rolledMs[t]);
+    for (const startMs of rolled) {
+      for (const series of [...open.seriesAt(startMs)]) open.remove(open.find(series, startMs) as number);
     }
+    // Gives back the memory.
+    if (open.table.length === 0 && rolled.length > 0) tier.open = new TierWindows(tier.widthMs);
   }
 
-  #wantedOf(state: DeviceState): readonly SeriesRow[] {
-    const cached = this.#wanted.get(state);
-    const metrics = state.seriesByName.size;
-    const { deviceId, labels } = state.device;
-    if (cached?.metrics === metrics && cached.labels === labels) return cached.rows;
-    const rows = [...state.seriesByName.values()]
-      .map((series) => ({ ...series, deviceId, labels }))
-      .filter((row) => this.#filters.some(({ selector }) => matches(selector, row)));
-    this.#wanted.set(state, { metrics, labels, rows });
-    return rows;
+  /** A series is not wanted any more in a tier: what there is of it will not be whole. */
+  #forget(series: number, t: number): void {
+    for (const windows of collectedIn(this.#tiers[t])) {
+      for (const startMs of [...windows.starts]) {
+        const at = windows.find(series, startMs);
+        if (at !== undefined) windows.remove(at);
+      }
+    }
   }
 }
 
-function tierOf(byTier: Map<number, TierWindows>, t: number, tiers: readonly Tier[]): TierWindows {
-  let windows = byTier.get(t);
-  if (windows === undefined) {
-    windows = new TierWindows(tiers[t].widthMs);
-    byTier.set(t, windows);
-  }
-  return windows;
+function collectedTier({ widthMs }: Tier): CollectedTier {
+  return {
+    widthMs,
+    pending: new TierWindows(widthMs),
+    open: new TierWindows(widthMs),
+    provisional: new TierWindows(widthMs),
+  };
+}
+
+function collectedIn({ pending, open, provisional }: CollectedTier): readonly TierWindows[] {
+  return [pending, open, provisional];
 }

@@ -1,11 +1,12 @@
 import { invalidField } from "../lib/base/errors.ts";
+import { noSeries } from "../lib/journal/sample-check.ts";
 import type { AggregateStore, JournalPosition, NextIds, Series, Session } from "../lib/store/store.ts";
 import type { Registration } from "../proto/gen/telemetry/v1/batch_pb.js";
 import type { MetricDefinition } from "../proto/gen/telemetry/v1/metric_pb.js";
 import type { CatalogChanges } from "./catalog-changes.ts";
 import type { DeviceState } from "./device-states.ts";
 import type { IngestQuotas } from "./quotas.ts";
-import { noSeries, RefusedHandles } from "./refused-handles.ts";
+import { RefusedHandles } from "./refused-handles.ts";
 import { kindOf } from "./registration.ts";
 import { SeriesBudget } from "./series-budget.ts";
 
@@ -44,9 +45,9 @@ export class DeviceMetrics {
     this.#refusedHandles.rollback();
   }
 
-  /** The journal has no groups up to this position any more. */
-  onTrimmed(through: JournalPosition): void {
-    this.#refusedHandles.trim(through);
+  /** No start replays the groups up to this position. */
+  onSettled(through: JournalPosition): void {
+    this.#refusedHandles.settle(through);
   }
 
   /** A batch has samples of a metric that has no series. @returns why it has none */

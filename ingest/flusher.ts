@@ -47,7 +47,7 @@ type IsDue = (tier: HeldTier, at: number) => boolean;
 
 /**
  * Brings what is in the journal into the tables, in steps between groups: some windows of a shard, or some sessions, or a
- * piece of a roll-up, or a piece of the journal that nobody needs any more. A step takes a few milliseconds.
+ * piece of a roll-up, or a piece of the journal that is neither needed nor kept. A step takes a few milliseconds.
  *
  * A window of the finest tier is stored when it is over, so that each is written about once; a query that needs it sooner
  * passes a barrier. Each window is stored with the position of the latest group in it, and a shard with the position
@@ -64,7 +64,6 @@ export class Flusher implements WholeWindows {
   readonly #waitingForLog: (() => void)[] = [];
   #logHeld = false;
   #barriers: Barrier[] = [];
-  #journalGroups = 0;
   /** No sample is later. The clock does not tell: it may have stepped back. */
   #latestMs: number;
   #retryAtMs = 0;
@@ -104,14 +103,14 @@ export class Flusher implements WholeWindows {
     return this.#held.length;
   }
 
-  /** Groups that are in the journal and not in every table. */
+  /** Groups that are not in every table. */
   get journalGroups(): number {
-    return this.#journalGroups;
+    return this.#store.position - this.#store.settled;
   }
 
   /** The tables show the journal through here. */
   get appliedThrough(): JournalPosition {
-    return this.#store.position - this.#journalGroups;
+    return this.#store.settled;
   }
 
   /** The tier whose windows are being merged from the tier below; undefined: none. */
@@ -132,7 +131,6 @@ export class Flusher implements WholeWindows {
     const nowMs = this.#clock.elapsedMs();
     const bounds = tierBounds(this.#store, group.bounds.nowMs);
     this.#held.absorb(group.windows, position, nowMs, nowMs + flushIntervalMs, bounds);
-    this.#journalGroups += 1;
     // More would not be bounded: the next group waits, and with it those who send.
     while (this.#held.length > this.#windowsMax && this.#problem === "") {
       this.#attempt(() => this.#letGo());
@@ -221,7 +219,7 @@ export class Flusher implements WholeWindows {
     if (this.#failed || nowMs < this.#retryAtMs || this.#hold.isHeld(nowMs)) return false;
     let stepped = false;
     this.#attempt(() => {
-      stepped = this.#commitDue(nowMs) || this.#commitRollUp() || this.#trim();
+      stepped = this.#commitDue(nowMs) || this.#commitRollUp() || this.#settle() || this.#trim();
       if (!stepped || this.#logHeld) this.#checkpoint();
     });
     return stepped;
@@ -258,6 +256,7 @@ export class Flusher implements WholeWindows {
     this.#attempt(() => {
       for (const held of [...this.#held.shards]) while (this.#commitPart(held, () => true));
       while (this.#commitSessions(Number.POSITIVE_INFINITY));
+      this.#settle();
       while (this.#trim());
     });
   }
@@ -387,15 +386,18 @@ export class Flusher implements WholeWindows {
     for (const { resolve, position } of open) resolve(position);
   }
 
-  /** Deletes the groups that every table shows. */
-  #trim(): boolean {
-    if (this.#journalGroups === 0) return false;
+  /** Marks the groups that every table shows: no start replays them. */
+  #settle(): boolean {
+    const { settled } = this.#store;
     let needed = Math.min(this.#store.position + 1, this.#sessions.dirtySince);
     for (const { since } of this.#held.shards) needed = Math.min(needed, since);
-    const left = this.#store.trim(needed - 1, trimGroupsMax);
-    const trimmed = left < this.#journalGroups;
-    this.#journalGroups = left;
-    return trimmed;
+    this.#store.settle(needed - 1);
+    return this.#store.settled > settled;
+  }
+
+  /** Deletes some of the settled groups that are not kept as raw samples. */
+  #trim(): boolean {
+    return this.#store.trim(this.#clock.nowMs(), trimGroupsMax) > 0;
   }
 }
 

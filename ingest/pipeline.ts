@@ -5,7 +5,6 @@ import {
   filter,
   type MonoTypeOperatorFunction,
   map,
-  mergeMap,
   mergeWith,
   type Observable,
   type OperatorFunction,
@@ -18,7 +17,8 @@ import type { Clock } from "../lib/base/clock.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
 import { reach } from "../lib/base/faults.ts";
 import { publishIntervalMs, storeRetryMs } from "../lib/base/limits.ts";
-import type { Journal, JournalPosition, WindowChanges } from "../lib/store/store.ts";
+import type { LiveUpdate } from "../lib/store/live-feed.ts";
+import type { Journal, JournalPosition } from "../lib/store/store.ts";
 import type { Admission, Group } from "./admission.ts";
 import type { Settlement } from "./call.ts";
 import type { ChangeCollector } from "./change-collector.ts";
@@ -38,8 +38,11 @@ export interface Outcome {
 export interface Pipeline {
   /** One per group of slabs, when it is on disk or has failed: every call of the group is answered. */
   readonly outcomes: Observable<Outcome>;
-  /** What stored groups changed, for the live feed, conflated over `publishIntervalMs`. */
-  readonly changes: Observable<WindowChanges>;
+  /**
+   * What stored groups changed, for the live feed, conflated over `publishIntervalMs`. While anybody watches, each group
+   * and each tick is followed by one, whether or not it changed anything that is wanted: it says how far the feed is.
+   */
+  readonly updates: Observable<LiveUpdate>;
 }
 
 export interface Stages {
@@ -56,7 +59,7 @@ export interface Stages {
  * The way of the data through the writer thread:
  *
  *     slabs -> admit -> append to the journal -> outcomes (acks)
- *                                             -> merge into dirty windows -> changes (live feed)
+ *                                             -> merge into dirty windows -> updates (live feed)
  *
  * It carries groups, never single samples. Its bound lies outside: the I/O thread holds back what is
  * over the bytes in flight (`Inlet`). Subscribe to `outcomes` first: acks do not wait for the rest.
@@ -79,7 +82,7 @@ export function ingestPipeline(
     tap(({ group, position }) => position !== undefined && flusher.absorb(group, position)),
     stopFlushing(flusher),
   );
-  return { outcomes, changes: absorbed.pipe(conflate(collector, ticks, scheduler)) };
+  return { outcomes, updates: absorbed.pipe(conflate(collector, ticks, scheduler)) };
 }
 
 /**
@@ -101,7 +104,7 @@ function append({ journal, admission, flusher, clock }: Stages): OperatorFunctio
       // A group of duplicates, or of refused registrations, has nothing to store and is answered all the same.
       if (stored) {
         reach("before-append");
-        journal.append(group.records, group.catalog);
+        journal.append(group.records, group.catalog, group.span);
         reach("after-append");
       }
     } catch (error) {
@@ -120,13 +123,13 @@ function conflate(
   collector: ChangeCollector,
   ticks: Observable<unknown>,
   scheduler?: SchedulerLike,
-): OperatorFunction<Outcome, WindowChanges> {
+): OperatorFunction<Outcome, LiveUpdate> {
   return pipe(
     filter(({ position }) => position !== undefined && collector.interested),
     tap(({ group, position = 0 }) => collector.add(group, position)),
     mergeWith(ticks.pipe(filter(() => collector.interested))),
     auditTime(publishIntervalMs, scheduler),
-    mergeMap(() => collector.take(), 1),
+    map(() => collector.take()),
   );
 }
 

@@ -2,16 +2,17 @@ import { type HeldShard, HeldWindows } from "../lib/aggregate/held-windows.ts";
 import { latestEventAfter, latestSampleAfter } from "../lib/aggregate/watermark.ts";
 import { WindowSet } from "../lib/aggregate/window-set.ts";
 import { reach } from "../lib/base/faults.ts";
-import { heldWindowsMax, stepRowsMax, trimGroupsMax } from "../lib/base/limits.ts";
+import { heldWindowsMax, stepRowsMax } from "../lib/base/limits.ts";
+import { BatchIntake } from "../lib/journal/batch-intake.ts";
+import { type GroupBounds, JournalGroup, type JournalRecord } from "../lib/journal/journal-records.ts";
 import type { AggregateStore, Journal, JournalPosition, Session } from "../lib/store/store.ts";
-import { BatchIntake } from "./batch-intake.ts";
-import { type GroupBounds, type JournalRecord, readJournalRecords } from "./journal-records.ts";
 import { tierBounds } from "./tier-bounds.ts";
 
 /**
  * Brings sessions and aggregates to where the journal is, after a crash as after a clean end. Each shard and each window
  * skips what it shows already, each session what it has already settled, so it may itself be cut off and begun again at
- * any point.
+ * any point. Groups that are settled are not read: the journal may keep any number of them. None is deleted, so that the
+ * start does not wait for it.
  * @returns the number of groups that were read
  */
 export function recover(store: AggregateStore & Journal): number {
@@ -20,12 +21,12 @@ export function recover(store: AggregateStore & Journal): number {
   const sessions = new Map<number, Session>();
   const intake = new BatchIntake(new Set(store.counterSeries()));
   let groups = 0;
-  for (const { position, records: group } of store.read()) {
-    const { bounds, records } = readJournalRecords(group);
-    const { nowMs } = bounds;
+  for (const { position, records } of store.read()) {
+    const group = new JournalGroup(records);
+    const { bounds } = group;
     const windows = new WindowSet(store.tiers.map((tier) => tier.widthMs));
     intake.setBounds(bounds);
-    for (const record of records) {
+    for (const record of group.records()) {
       const session = sessions.get(record.session) ?? store.findSession(record.session);
       if (session === undefined) throw new Error(`journal group ${position} names session ${record.session}, unknown`);
       sessions.set(session.id, session);
@@ -38,14 +39,14 @@ export function recover(store: AggregateStore & Journal): number {
     }
     windows.rollUp((t, _, startMs) => startMs < store.rolledMs[t]);
     const isBehind = (shard: number) => (positions.get(shard) ?? 0) < position;
-    held.absorb(windows, position, 0, 0, tierBounds(store, nowMs), isBehind);
+    held.absorb(windows, position, 0, 0, tierBounds(store, bounds.nowMs), isBehind);
     groups += 1;
     reach("in-recovery");
     if (held.length > heldWindowsMax) commitAll(store, held, position);
   }
   commitAll(store, held, store.position);
   store.commitSessions(sessions.values());
-  while (store.trim(store.position, trimGroupsMax) > 0);
+  store.settle(store.position);
   return groups;
 }
 

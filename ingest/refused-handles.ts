@@ -1,21 +1,17 @@
 import type { JournalPosition, Session } from "../lib/store/store.ts";
 
 /**
- * What a metric handle has in place of a series id when its metric was over a limit of series. Series ids start at 1.
- */
-export const noSeries = 0;
-
-/**
- * Which sessions have samples of refused handles in the journal.
+ * Which sessions have samples of refused handles in groups that are not settled.
  *
  * That a handle was refused is stored as other handles are, with `noSeries`. Replay finds the series of a batch by what
  * is stored, so it refuses what was refused when the batch was acked, whatever the limits are by then. The price: a
  * handle that is refused must not get a series, nor another metric, while the journal has a batch that was judged
- * without one, or replay would count what an ack has called refused. When it has none, as after every start, since
- * recovery leaves an empty journal, the device registers the metric again and it is judged anew.
+ * without one and is not settled, or replay would count what an ack has called refused. When it has none, as after
+ * every start, since recovery settles all, the device registers the metric again and it is judged anew. Whoever reads
+ * the samples of settled groups finds since which group a handle has its series.
  */
 export class RefusedHandles {
-  /** Where the journal has such samples last, by session; in the order of the journal. */
+  /** The last group with such samples, by session; in the order of the journal. */
   readonly #lastAt = new Map<number, JournalPosition>();
   readonly #ofGroup = new Set<number>();
 
@@ -24,7 +20,7 @@ export class RefusedHandles {
     this.#ofGroup.add(session.id);
   }
 
-  /** Whether the verdict of something in the journal, or in the group, rests on refused handles of the session. */
+  /** Whether the verdict of something that is not settled rests on refused handles of the session. */
   binds(session: Session): boolean {
     return this.#ofGroup.has(session.id) || this.#lastAt.has(session.id);
   }
@@ -43,8 +39,8 @@ export class RefusedHandles {
     this.#ofGroup.clear();
   }
 
-  /** The journal has no groups up to this position any more. */
-  trim(through: JournalPosition): void {
+  /** No start replays the groups up to this position. */
+  settle(through: JournalPosition): void {
     for (const [session, position] of this.#lastAt) {
       if (position > through) return;
       this.#lastAt.delete(session);

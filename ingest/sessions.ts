@@ -74,9 +74,9 @@ export class Sessions {
     this.states.evict(({ session }) => this.marks.isDirty(session));
   }
 
-  /** The journal has no groups up to this position any more. */
-  onTrimmed(through: JournalPosition): void {
-    this.metrics.onTrimmed(through);
+  /** No start replays the groups up to this position. */
+  onSettled(through: JournalPosition): void {
+    this.metrics.onSettled(through);
   }
 
   /** A batch has samples of a metric that has no series. @returns why it has none */

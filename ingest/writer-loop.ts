@@ -4,8 +4,10 @@ import { shardOf } from "../lib/aggregate/shard.ts";
 import { systemClock } from "../lib/base/clock.ts";
 import { publishIntervalMs } from "../lib/base/limits.ts";
 import { failedReply, type ThreadCall } from "../lib/base/thread-calls.ts";
+import type { FollowedWindow, LiveFilter } from "../lib/store/live-feed.ts";
 import { matchesMetric, type Selector } from "../lib/store/selector.ts";
 import type { SqliteStore } from "../lib/store/sqlite/sqlite-store.ts";
+import type { JournalPosition } from "../lib/store/store.ts";
 import { Admission } from "./admission.ts";
 import { ChangeCollector } from "./change-collector.ts";
 import { DeviceEvents } from "./device-events.ts";
@@ -76,7 +78,9 @@ export class WriterLoop {
         }),
     });
     this.#calls = {
-      setFilters: (filters) => this.#collector.setFilters(filters),
+      watch: (id, filter) => this.#watch(id, filter),
+      unwatch: (id) => this.#collector.unwatch(id),
+      follow: (widthMs, windows) => this.#follow(widthMs, windows),
       barrier: (selector, sessions) => this.#barrier(selector, sessions),
       copyOpen: async (request) => {
         await this.#flusher.snapshotAllowed();
@@ -104,7 +108,7 @@ export class WriterLoop {
       if (stored) this.#groups += 1;
       this.#post({ kind: "settled", slabBytes: this.#slabBytes, settlements });
     });
-    pipeline.changes.subscribe((changes) => this.#post({ kind: "changes", changes }));
+    pipeline.updates.subscribe((update) => this.#post({ kind: "update", update }));
     port.on("message", (message: ToWriter) => this.#onMessages(message));
     this.#flush();
     this.#prune();
@@ -154,6 +158,19 @@ export class WriterLoop {
     }
   }
 
+  #watch(id: number, filter: LiveFilter): JournalPosition {
+    const { position } = this.#store;
+    this.#collector.watch(id, filter, position);
+    return position;
+  }
+
+  #follow(widthMs: number, windows: readonly FollowedWindow[]): void {
+    for (const { deviceId, series, startMs } of windows) {
+      const state = this.#sessions.find(deviceId);
+      if (state !== undefined) this.#collector.follow(widthMs, state, series, startMs);
+    }
+  }
+
   #barrier(selector: Selector | undefined, sessions: boolean): Promise<number> {
     const opened = this.#flusher.barrier(selector === undefined ? [] : this.#shardsOf(selector), sessions);
     this.#flush();
@@ -187,7 +204,7 @@ export class WriterLoop {
     if (this.#closed) return;
     clearTimeout(this.#flushTimer);
     const more = this.#flusher.step();
-    this.#sessions.onTrimmed(this.#store.position - this.#flusher.journalGroups);
+    this.#sessions.onSettled(this.#store.settled);
     if (more) setImmediate(() => this.#flush());
     else this.#flushTimer = setTimeout(() => this.#flush(), flushCheckMs);
   }

@@ -2,10 +2,11 @@ import type { Tier } from "../lib/aggregate/tiers.ts";
 import type { TelemetryErrorFields } from "../lib/base/errors.ts";
 import type { ThreadCall, ThreadReply } from "../lib/base/thread-calls.ts";
 import type { DeviceEvent } from "../lib/store/device-feed.ts";
-import type { LiveFilter } from "../lib/store/live-feed.ts";
+import type { FollowedWindow, LiveFilter, LiveUpdate } from "../lib/store/live-feed.ts";
+import type { RawRetention } from "../lib/store/raw-retention.ts";
 import type { Standing } from "../lib/store/registry.ts";
 import type { Selector } from "../lib/store/selector.ts";
-import type { Durability, JournalPosition, OpenRequest, WindowChanges } from "../lib/store/store.ts";
+import type { Durability, JournalPosition, OpenRequest } from "../lib/store/store.ts";
 import type { AdmissionCounters } from "./admission.ts";
 import type { Settlement } from "./call.ts";
 import type { HeldOpenWindows } from "./flusher.ts";
@@ -22,6 +23,8 @@ export interface WriterOptions {
   /** How late a sample may be before its window counts as final. */
   readonly latenessMs: number;
   readonly quotas: IngestQuotas;
+  /** For how long settled groups stay in the journal; undefined: not at all. */
+  readonly keepRaw: RawRetention | undefined;
   /** A fault on purpose (`lib/base/faults.ts`); undefined: none. */
   readonly fault: string | undefined;
 }
@@ -42,8 +45,10 @@ export interface WriterStatus extends Omit<AdmissionCounters, "refused"> {
 
 /** What can be asked of the writer thread. Each is answered behind the slabs that were submitted before. */
 export interface WriterCalls {
-  /** From now on, what passes any of the filters is published. */
-  setFilters(filters: readonly LiveFilter[]): void;
+  /** `LiveSource`: what is wanted of the live feed. */
+  watch(id: number, filter: LiveFilter): JournalPosition;
+  unwatch(id: number): void;
+  follow(widthMs: number, windows: readonly FollowedWindow[]): void;
   /**
    * Resolves when the tables show everything acked so far: the windows of a selection (undefined: none), and how far
    * the sessions have come.
@@ -90,6 +95,6 @@ export type FromWriter =
   | WriterReady
   | { readonly kind: "failed"; readonly error: TelemetryErrorFields }
   | { readonly kind: "settled"; readonly slabBytes: number; readonly settlements: readonly Settlement[] }
-  | { readonly kind: "changes"; readonly changes: WindowChanges }
+  | { readonly kind: "update"; readonly update: LiveUpdate }
   | { readonly kind: "devices"; readonly events: readonly DeviceEvent[] }
   | { readonly kind: "reply"; readonly reply: ThreadReply };

@@ -6,7 +6,7 @@ import { errorMessage, fromFields, TelemetryError } from "../lib/base/errors.ts"
 import { startThread } from "../lib/base/thread.ts";
 import { ThreadCalls } from "../lib/base/thread-calls.ts";
 import type { DeviceEvent } from "../lib/store/device-feed.ts";
-import type { WindowChanges } from "../lib/store/store.ts";
+import type { LiveUpdate } from "../lib/store/live-feed.ts";
 import type { Settlement } from "./call.ts";
 import type { Slab } from "./slab.ts";
 import type { FromWriter, ToWriter, WriterCalls, WriterOptions, WriterReady } from "./writer-messages.ts";
@@ -14,7 +14,7 @@ import type { FromWriter, ToWriter, WriterCalls, WriterOptions, WriterReady } fr
 /** What the writer thread tells. */
 export interface WriterListener {
   onSettled(settlements: readonly Settlement[], slabBytes: number): void;
-  onChanges(changes: WindowChanges): void;
+  onUpdate(update: LiveUpdate): void;
   onDevices(events: readonly DeviceEvent[]): void;
 }
 
@@ -76,7 +76,7 @@ export class Writer {
 
   #onMessage(message: FromWriter): void {
     if (message.kind === "settled") this.listener?.onSettled(message.settlements, message.slabBytes);
-    else if (message.kind === "changes") this.listener?.onChanges(message.changes);
+    else if (message.kind === "update") this.listener?.onUpdate(message.update);
     else if (message.kind === "devices") this.listener?.onDevices(message.events);
     else if (message.kind === "reply") this.#calls.onReply(message.reply);
   }

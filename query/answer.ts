@@ -25,7 +25,7 @@ const attemptsMax = 3;
 export async function openAnswer(request: AnswerRequest, options: AnswerOptions, signal: AbortSignal): Promise<Answer> {
   const giveBack = await options.reader.turn(signal);
   try {
-    const answer = await begin(request, options);
+    const answer = await beginAnswer(request, options);
     const { reading } = answer;
     const close = () => {
       reading.close();
@@ -38,7 +38,11 @@ export async function openAnswer(request: AnswerRequest, options: AnswerOptions,
   }
 }
 
-async function begin(request: AnswerRequest, { reader, barrier, openWindows }: AnswerOptions): Promise<Answer> {
+/** The same for those who do not wait for a turn among the queries. */
+export async function beginAnswer(
+  request: AnswerRequest,
+  { reader, barrier, openWindows }: AnswerOptions,
+): Promise<Answer> {
   const selection = await reader.call("select", request.selector);
   const { widthMs } = request;
   const span: OpenRequest = {

@@ -3,7 +3,9 @@ import type { ThreadCall } from "../lib/base/thread-calls.ts";
 import type { DeviceDetail, DeviceFilter, StandingMark } from "../lib/store/registry.ts";
 import type { Selector } from "../lib/store/selector.ts";
 import type { DeviceRow, OpenWindows, Revision, Selection, SeriesPosition, SeriesRow } from "../lib/store/store.ts";
+import type { ChangedAnswerRequest } from "./changed-answer.ts";
 import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
+import type { SampleRequest } from "./sample-answer.ts";
 
 /** What a reader thread is started with. */
 export interface ReaderOptions {
@@ -27,7 +29,15 @@ export interface EncodedPage {
   readonly frame: Uint8Array;
 }
 
-/** What can be asked of a reader thread: `AggregateReader`, with ranges named by number. */
+/** A part of an answer of samples as the bytes of a SampleFrame. */
+export interface EncodedSamples {
+  readonly samples: number;
+  /** As `SamplePage` tells it. */
+  readonly keptFromMs: number | undefined;
+  readonly frame: Uint8Array;
+}
+
+/** What can be asked of a reader thread: `AggregateReader`, with ranges named by number, and samples of the journal. */
 export interface ReaderCalls {
   devices(after: string, limit: number, filter?: DeviceFilter): DeviceRow[];
   devicesOf(deviceIds: readonly string[], marks: readonly StandingMark[]): DeviceRow[];
@@ -41,6 +51,13 @@ export interface ReaderCalls {
   /** @param revision to write into the frame */
   nextFrame(range: number, windowsMax: number, revision: Revision): EncodedPage | undefined;
   closeRange(range: number): void;
+  /** What changed since a commit, named by number like a range. */
+  openChanged(range: number, request: ChangedAnswerRequest): void;
+  nextChanged(range: number, windowsMax: number): AnswerPage | undefined;
+  closeChanged(range: number): void;
+  openSamples(samples: number, request: SampleRequest): void;
+  nextSamples(samples: number, samplesMax: number): EncodedSamples | undefined;
+  closeSamples(samples: number): void;
 }
 
 export type ToReader = ThreadCall<ReaderCalls> | { readonly name: "close" };

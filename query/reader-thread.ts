@@ -1,9 +1,14 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../lib/base/clock.ts";
 import { failedReply, type ThreadReply } from "../lib/base/thread-calls.ts";
+import { openSqliteJournal } from "../lib/store/sqlite/sqlite-journal-reader.ts";
 import { openSqliteReader } from "../lib/store/sqlite/sqlite-reader.ts";
+import { encodeSamples } from "../lib/wire/sample-frame.ts";
+import { ChangedAnswer } from "./changed-answer.ts";
 import { OpenRanges } from "./open-ranges.ts";
 import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts";
+import { SampleAnswer } from "./sample-answer.ts";
+import { SampleScan } from "./sample-scan.ts";
 
 /** A reader thread: answers one call at a time from read-only connections. Started by `Reader`. */
 
@@ -12,7 +17,10 @@ const port = parentPort;
 const { dataDir, tiers } = workerData as ReaderOptions;
 const reader = openSqliteReader(dataDir, tiers);
 const ranges = new OpenRanges(() => openSqliteReader(dataDir, tiers), systemClock);
+const changed = new Map<number, ChangedAnswer>();
 const expiring = setInterval(() => ranges.expire(), 1_000);
+const scan = new SampleScan(openSqliteJournal(dataDir));
+const samples = new Map<number, SampleAnswer>();
 
 const calls: ReaderCalls = {
   devices: (after, limit, filter) => reader.devices(after, limit, filter),
@@ -25,6 +33,16 @@ const calls: ReaderCalls = {
   nextPage: (range, windowsMax) => ranges.nextPage(range, windowsMax),
   nextFrame: (range, windowsMax, revision) => ranges.nextFrame(range, windowsMax, revision),
   closeRange: (range) => ranges.close(range),
+  openChanged: (range, request) => void changed.set(range, new ChangedAnswer(reader, request)),
+  nextChanged: (range, windowsMax) => changed.get(range)?.next(windowsMax),
+  closeChanged: (range) => void changed.delete(range),
+  openSamples: (id, request) => void samples.set(id, new SampleAnswer(scan, reader, request)),
+  nextSamples: (id, samplesMax) => {
+    const page = samples.get(id)?.next(samplesMax);
+    if (page === undefined) return undefined;
+    return { samples: page.values.length, keptFromMs: page.keptFromMs, frame: encodeSamples(page) };
+  },
+  closeSamples: (id) => void samples.delete(id),
 };
 
 port.on("message", (message: ToReader) => {
@@ -32,6 +50,7 @@ port.on("message", (message: ToReader) => {
     clearInterval(expiring);
     ranges.closeAll();
     reader.close();
+    scan.journal.close();
     port.close();
     return;
   }

@@ -1,19 +1,25 @@
 import { TelemetryError } from "../lib/base/errors.ts";
-import { frameWindowsMax, rangesMax, rangesWaitingMax, readerThreads } from "../lib/base/limits.ts";
+import { frameSamplesMax, frameWindowsMax, rangesMax, rangesWaitingMax, readerThreads } from "../lib/base/limits.ts";
 import type { OpenWindows, Revision, Selection } from "../lib/store/store.ts";
+import type { ChangedAnswerRequest } from "./changed-answer.ts";
 import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
-import type { EncodedPage, RangeStart, ReaderCalls, ReaderOptions } from "./reader-messages.ts";
+import type { EncodedPage, EncodedSamples, RangeStart, ReaderCalls, ReaderOptions } from "./reader-messages.ts";
 import { ReaderWorker } from "./reader-worker.ts";
+import type { SampleRequest } from "./sample-answer.ts";
 import { Slots } from "./slots.ts";
 
-/** A range that is being read. Close it, also when it has been read to its end. */
-export interface ReadingRange {
-  readonly start: RangeStart;
-  /** @returns undefined when everything has been read; the first page always comes. */
+/** Windows that are being read. Close it, once, also when they have been read to the end. */
+export interface ReadingPages {
+  /** @returns undefined when everything has been read */
   nextPage(windowsMax: number): Promise<AnswerPage | undefined>;
-  /** The same as bytes of a WindowFrame. */
-  nextFrame(windowsMax: number, revision: Revision): Promise<EncodedPage | undefined>;
   close(): void;
+}
+
+/** A range that is being read: its first page always comes. */
+export interface ReadingRange extends ReadingPages {
+  readonly start: RangeStart;
+  /** The next page as bytes of a WindowFrame. */
+  nextFrame(windowsMax: number, revision: Revision): Promise<EncodedPage | undefined>;
 }
 
 /** Reads the store on threads of their own, so that a heavy query never holds up an ack. */
@@ -75,6 +81,43 @@ export class Reader {
       }
     } finally {
       reading.close();
+    }
+  }
+
+  /** Begins to read what changed since a commit, each page as it is when it is asked for. */
+  async openChanged(request: ChangedAnswerRequest): Promise<ReadingPages> {
+    const worker = this.#idlest();
+    worker.ranges += 1;
+    const range = this.#nextRange++;
+    const close = () => {
+      worker.ranges -= 1;
+      worker.call("closeChanged", range).catch(() => {});
+    };
+    try {
+      await worker.call("openChanged", range, request);
+    } catch (error) {
+      close();
+      throw error;
+    }
+    return { nextPage: (windowsMax) => worker.call("nextChanged", range, windowsMax), close };
+  }
+
+  /** The samples of a selection, each page read when it is asked for. */
+  async *samples(request: SampleRequest): AsyncGenerator<EncodedSamples, void> {
+    const worker = this.#idlest();
+    const samples = this.#nextRange++;
+    worker.ranges += 1;
+    try {
+      await worker.call("openSamples", samples, request);
+      for (;;) {
+        const page = await worker.call("nextSamples", samples, frameSamplesMax);
+        if (page === undefined) return;
+        yield page;
+      }
+    } finally {
+      worker.ranges -= 1;
+      // Not awaited: the thread may have ended.
+      worker.call("closeSamples", samples).catch(() => {});
     }
   }
 

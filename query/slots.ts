@@ -3,15 +3,20 @@ import { TelemetryError } from "../lib/base/errors.ts";
 /** A bounded number of things at once; others wait in their order, and they are bounded too. */
 export class Slots {
   readonly #waitingMax: number;
-  readonly #tooMany: () => TelemetryError;
+  readonly #tooMany: () => Error;
   readonly #waiting = new Set<() => void>();
   #free: number;
 
   /** @param tooMany what is thrown at those who come when `waitingMax` wait */
-  constructor(slots: number, waitingMax: number, tooMany: () => TelemetryError) {
+  constructor(slots: number, waitingMax: number, tooMany: () => Error) {
     this.#free = slots;
     this.#waitingMax = waitingMax;
     this.#tooMany = tooMany;
+  }
+
+  /** Whether somebody waits. */
+  get contended(): boolean {
+    return this.#waiting.size > 0;
   }
 
   /**

@@ -15,6 +15,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "lib/rpc": ["lib/base"],
   "lib/store": ["lib/base", "lib/aggregate"],
   "lib/wire": ["lib/base", "lib/aggregate", "lib/store"],
+  "lib/journal": ["lib/base", "lib/aggregate", "lib/store", "lib/wire"],
   ingest: ["lib"],
   query: ["lib"],
   "device-sim": ["lib"],

@@ -11,6 +11,7 @@ import { WindowSet } from "../../lib/aggregate/window-set.ts";
 import { latenessMsDefault } from "../../lib/base/limits.ts";
 import { Prng } from "../../lib/base/prng.ts";
 import { openSqliteStore, type SqliteStore } from "../../lib/store/sqlite/sqlite-store.ts";
+import { noSpan } from "../../lib/store/store.ts";
 import { printMachine } from "../measure.ts";
 
 /**
@@ -103,7 +104,7 @@ function groupOf(from: number, to: number): Group {
   }
   const bounds = { nowMs: clock.now, latenessMs: latenessMsDefault, keptFromMs: 0, latestMs: clock.now };
   const catalog = new CatalogChanges();
-  return { bounds, records: undefined, catalog, windows, devices: new Set(), calls: new Set() };
+  return { bounds, records: undefined, span: noSpan, catalog, windows, devices: new Set(), calls: new Set() };
 }
 
 /** Only their number is asked for. */

@@ -17,9 +17,9 @@ export function addBackup(program: Command): void {
     .addHelpText(
       "after",
       `
-The copy is the database at one moment; ingest goes on meanwhile. FILE appears when it is whole. To restore, start
-a server in an empty directory that has the copy as tidemark.sqlite: devices send what they still have, and what was
-acked after the copy was made becomes recorded gaps.
+The copy is the database at one moment, samples that are kept (serve --keep-raw) included; ingest goes on meanwhile.
+FILE appears when it is whole. To restore, start a server in an empty directory that has the copy as tidemark.sqlite:
+devices send what they still have, and what was acked after the copy was made becomes recorded gaps.
 
 Examples:
   $ tidemark backup /backups/tidemark.sqlite

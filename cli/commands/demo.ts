@@ -11,6 +11,7 @@ import {
   quotasOf,
   seriesMaxSetting,
 } from "../quota-options.ts";
+import { keepRawSetting } from "../raw-options.ts";
 import { keptTiers, parseRetention, retentionSetting } from "../tier-options.ts";
 import { dataSetting, grpcSetting } from "./serve.ts";
 
@@ -27,6 +28,7 @@ export function addDemo(program: Command): void {
     .addOption(metricsSetting())
     .addOption(intervalSetting())
     .addOption(retentionSetting().default(parseRetention(demoRetention), demoRetention))
+    .addOption(keepRawSetting())
     .addOption(deviceSeriesMaxSetting())
     .addOption(seriesMaxSetting())
     .addOption(deviceRateSetting())
@@ -40,12 +42,13 @@ A fleet of more than 150,000 series (devices x metrics) needs a larger --series-
 Examples:
   $ tidemark demo
   $ tidemark demo --devices 1000 --interval 10s
+  $ tidemark demo --keep-raw 1h                     # then: export samples --device demo-0001 --from now-10m
 
 While it runs, from another terminal:
   $ tidemark watch --device demo-0001
   $ tidemark query --device demo-0001 --metric temperature --from now-5m --tier 10s`,
     )
-    .action(async ({ data, grpc, devices, metrics, interval, retention, ...flags }) => {
+    .action(async ({ data, grpc, devices, metrics, interval, retention, keepRaw, ...flags }) => {
       const demo = new Demo({
         dataDir: data,
         grpc,
@@ -54,6 +57,7 @@ While it runs, from another terminal:
         intervalMs: interval,
         tiers: keptTiers(defaultTiers, retention, latenessMsDefault),
         quotas: quotasOf(flags),
+        keepRaw,
       });
       await demo.run(untilInterrupted());
     });

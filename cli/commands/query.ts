@@ -14,11 +14,11 @@ import { lineWidth, log, printLine } from "../terminal.ts";
 import { RowFormatter, rowFormats, windowRow } from "../window-row.ts";
 
 export const deviceSetting = () =>
-  setting("--device <id>", "a device, or those that begin so: truck-*; can be given again (default: *)").argParser(
+  setting("--device <id>", "a device, or truck-* for all that begin so; can be given again (default: *)").argParser(
     list,
   );
 export const metricSetting = () =>
-  setting("--metric <name>", "a metric, or those that begin so: temp*; can be given again (default: *)").argParser(
+  setting("--metric <name>", "a metric, or temp* for all that begin so; can be given again (default: *)").argParser(
     list,
   );
 
@@ -32,7 +32,7 @@ export const quantileSetting = () =>
     "a quantile of each window, 0 to 1; can be given again (default: 0.5, 0.9, 0.95, 0.99)",
   ).argParser(quantile);
 
-const quantilesDefault: readonly number[] = [0.5, 0.9, 0.95, 0.99];
+export const quantilesDefault: readonly number[] = [0.5, 0.9, 0.95, 0.99];
 
 export interface Selection {
   readonly device?: string[] | undefined;
@@ -42,8 +42,8 @@ export interface Selection {
 
 /** The selector that the flags describe. */
 export function selectorOf({ device = [], metric = [], where = {} }: Selection) {
-  const devices = namesAndPrefixes(device);
-  const metrics = namesAndPrefixes(metric);
+  const devices = namesOf(device);
+  const metrics = namesOf(metric);
   return {
     deviceIds: devices.names,
     deviceIdPrefixes: devices.prefixes,
@@ -53,8 +53,8 @@ export function selectorOf({ device = [], metric = [], where = {} }: Selection) 
   };
 }
 
-/** `truck-*` stands for all that begin so, and `*` for all. */
-function namesAndPrefixes(patterns: readonly string[]): { names: string[]; prefixes: string[] } {
+/** A name that ends with `*` is a prefix; `*` alone selects all, whatever else is there. */
+function namesOf(patterns: readonly string[]): { names: string[]; prefixes: string[] } {
   if (patterns.includes("*")) return { names: [], prefixes: [] };
   return {
     names: patterns.filter((pattern) => !pattern.endsWith("*")),
@@ -63,7 +63,8 @@ function namesAndPrefixes(patterns: readonly string[]): { names: string[]; prefi
 }
 
 function isSelective(selection: Selection): boolean {
-  return Object.values(selectorOf(selection)).some((part) => Object.keys(part).length > 0);
+  const { labels, ...names } = selectorOf(selection);
+  return Object.values(names).some((each) => each.length > 0) || Object.keys(labels).length > 0;
 }
 
 /** `LABEL=VALUE`, of a flag that can be given more than once. */
@@ -92,6 +93,15 @@ function tier(text: string): number | "auto" {
 
 const time = (flag: string) => (text: string) => parseTimeArgument(text, systemClock.nowMs(), flag);
 
+export const fromSetting = () =>
+  setting("--from <time>", "the first window contains this time (default: now-1h)").argParser(time("--from"));
+export const toSetting = () =>
+  setting("--to <time>", "windows start before this time (default: now)").argParser(time("--to"));
+export const tierSetting = () =>
+  setting("--tier <width>", "a tier of the server, such as 1m, or auto: the finest with at most --points windows")
+    .argParser(tier)
+    .default("auto" as const);
+
 /** Which windows these are, and up to when nothing more is expected of them. */
 function describeAnswer({ tier, completeUntil }: AnswerInfo): string {
   const width = tier === undefined ? "" : `${tierName({ widthMs: durationMs(tier) })} windows, `;
@@ -113,15 +123,9 @@ export function addQuery(program: Command): void {
     )
     .addOption(aggregateSetting())
     .addOption(quantileSetting())
-    .addOption(
-      setting("--from <time>", "the first window contains this time (default: now-1h)").argParser(time("--from")),
-    )
-    .addOption(setting("--to <time>", "windows start before this time (default: now)").argParser(time("--to")))
-    .addOption(
-      setting("--tier <width>", "a tier of the server, such as 1m, or auto: the finest with at most --points windows")
-        .argParser(tier)
-        .default("auto" as const),
-    )
+    .addOption(fromSetting())
+    .addOption(toSetting())
+    .addOption(tierSetting())
     .addOption(
       setting("--points <n>", "with --tier auto: most windows of a series")
         .argParser(integer("--points", 1, pointsMax))

@@ -9,6 +9,7 @@ import {
   quotasOf,
   seriesMaxSetting,
 } from "../quota-options.ts";
+import { keepRawSetting } from "../raw-options.ts";
 import { TidemarkServer } from "../server.ts";
 import { log, printJson, printLine } from "../terminal.ts";
 import { keptTiers, latenessSetting, retentionSetting, tiersSetting } from "../tier-options.ts";
@@ -28,6 +29,7 @@ export function addServe(program: Command): void {
     .addOption(tiersSetting())
     .addOption(retentionSetting())
     .addOption(latenessSetting())
+    .addOption(keepRawSetting())
     .addOption(
       setting("--durability <what>", "what an ack survives: a power cut (fsync), or the end of the process")
         .choices(["fsync", "process"] as const)
@@ -49,12 +51,24 @@ Examples:
   $ tidemark serve --data /var/lib/tidemark --grpc 0.0.0.0:50051
   $ tidemark serve --durability process             # faster, and a power cut may lose what was acked
   $ tidemark serve --retention 10s=2d,1m=30d,1h=2y
+  $ tidemark serve --keep-raw 1h,2GiB               # samples can be read back: see export
   $ tidemark serve --tiers 1m,1h,1d                 # chosen once: a database keeps its tiers
   $ tidemark serve --series-max 1000000 --device-rate off
   $ tidemark serve --grpc 127.0.0.1:0 --json        # {"event":"ready","grpc":"127.0.0.1:40321"}`,
     )
     .action(
-      async ({ data, grpc, tiers: widths = defaultTiers, retention, lateness, durability, fault, json, ...flags }) => {
+      async ({
+        data,
+        grpc,
+        tiers: widths = defaultTiers,
+        retention,
+        lateness,
+        keepRaw,
+        durability,
+        fault,
+        json,
+        ...flags
+      }) => {
         const tiers = keptTiers(widths, retention, lateness);
         const interrupted = untilInterrupted();
         const server = await TidemarkServer.start({
@@ -65,6 +79,7 @@ Examples:
           log,
           durability,
           quotas: quotasOf(flags),
+          keepRaw,
           fault,
         });
         if (json) printJson({ event: "ready", grpc: server.address });

@@ -1,9 +1,8 @@
+import { Backoff } from "../../lib/base/backoff.ts";
 import { TelemetryError } from "../../lib/base/errors.ts";
 import type { Prng } from "../../lib/base/prng.ts";
 import { isFinal } from "./carrier.ts";
 
-const backoffMsMin = 100;
-const backoffMsMax = 5_000;
 /** Calls in a row that may fail in a way that does not pass by itself, with nothing acked between them. */
 const doubtfulMax = 3;
 
@@ -15,17 +14,16 @@ const aboutOneDevice = ["SEQUENCE_GAP", "SUPERSEDED", "DEVICE_DELETED", "UNKNOWN
 
 /** When to call again after a call has failed. */
 export class Retry {
-  readonly #prng: Prng;
-  #failures = 0;
+  readonly #backoff: Backoff;
   #doubtful = 0;
 
   constructor(prng: Prng) {
-    this.#prng = prng;
+    this.#backoff = new Backoff(prng);
   }
 
   /** Something was acked since the last failure. */
   progressed(): void {
-    this.#failures = 0;
+    this.#backoff.reset();
     this.#doubtful = 0;
   }
 
@@ -41,10 +39,7 @@ export class Retry {
 
   /** Milliseconds until the next call. @param error what ended the last one; undefined: nothing was wrong */
   waitMs(error: unknown): number {
-    this.#failures += 1;
-    // Full jitter: a fleet that was cut off together does not come back together.
-    const backoffMs = this.#prng.uniform() * Math.min(backoffMsMax, backoffMsMin * 2 ** (this.#failures - 1));
-    return retryAfterMs(error) + backoffMs;
+    return retryAfterMs(error) + this.#backoff.nextMs();
   }
 }
 

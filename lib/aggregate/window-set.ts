@@ -49,6 +49,11 @@ export class TierWindows {
     return index;
   }
 
+  /** The series that have a window of this start. */
+  seriesAt(startMs: number): Iterable<number> {
+    return this.#byStart.get(startMs)?.keys() ?? [];
+  }
+
   /** Takes window `at` away; the last one takes its place. */
   remove(at: number): void {
     const { series, starts } = this.table;

@@ -105,6 +105,14 @@ export const idleSessionsMax = 100_000;
 
 /** Windows in one frame: about 60 KiB, and 2 to 5 ms of a reader's time. */
 export const frameWindowsMax = 1_000;
+/** Samples in one frame: 160 to 200 KiB. */
+export const frameSamplesMax = 10_000;
+/** What is decoded of the journal for one page of samples: 2 to 4 ms of a reader's time, whatever it finds. */
+export const sampleWorkBytesMax = mib;
+/** Groups of the journal that are looked at in one statement. */
+export const sampleScanGroupsMax = 4_096;
+/** Sessions whose metric handles an answer keeps in memory. */
+export const sampleSessionsMax = 10_000;
 export const pageSizeMax = 1_000;
 export const pageSizeDefault = 100;
 export const pointsMax = 100_000;
@@ -126,8 +134,27 @@ export const subscriptionIntervalMsDefault = 250;
 export const heartbeatIntervalMs = 5_000;
 /** Changed windows are handed from the writer to the live feed at most this often. */
 export const publishIntervalMs = 100;
-/** Changed windows waiting for one subscriber; a subscriber with more waiting is ended. */
-export const subscriberWindowsMax = 200_000;
+/** Changed windows that wait for the subscribers of one selection, in bytes; who is slower reads them from the store. */
+export const selectionBytesMax = 1 * mib;
+/** Memory of such a window: its columns, which may be half empty, its quantiles, and its place in an index. */
+export function selectionWindowBytes(quantiles: number): number {
+  return 256 + quantiles * 16;
+}
+/** Encoded frames kept for the subscribers of one selection who are to be sent the same. */
+export const selectionPagesMax = 4;
+assert(selectionBytesMax / selectionWindowBytes(quantilesMax) > frameWindowsMax, "a selection has room for a frame");
+/** Windows whose becoming final a selection follows one by one: some 200 KiB, 1,000 series and more. */
+export const provisionalStartsMax = 5_000;
+/** A subscriber that has not taken a message for so long is ended: it has a token, and whoever reads it may be gone. */
+export const subscriberStalledMsMax = 60_000;
+/** It is told so if it reads after all within this time; then it is cut. */
+export const subscriberEndMsMax = 30_000;
+/** Subscribers that are read for from the store at once, beside the queries: each needs one of the connections kept. */
+export const subscriberReadsMax = 8;
+/** One that has not taken a page for so long gives way to those who wait, and begins again when it reads. */
+export const subscriberReadMsMax = 5_000;
+/** A subscriber that is too slow for the memory of its selection reads the store, at most this often. */
+export const catchUpIntervalMsMin = 1_000;
 
 /** Changes of devices waiting for one watcher: of a hundred thousand devices, two of each. */
 export const watcherEventsMax = 200_000;

@@ -16,6 +16,7 @@ import { errorMessage, TelemetryError } from "../base/errors.ts";
 import { messageBytesHardMax } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import { type Answered, type Encoding, methodDefinition, methodsOf, type Received } from "./binding.ts";
+import { cutCall } from "./cut.ts";
 import { flushed, incoming } from "./flow.ts";
 import { toStatus } from "./status.ts";
 
@@ -28,6 +29,8 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** Address of the client. */
   readonly peer: string;
+  /** Ends the call at once, for a client that does not read: whatever it has not taken is let go of. */
+  cut(): void;
 }
 
 /** A service's methods. What a handler throws becomes the call's status (`status.ts`). */
@@ -121,7 +124,7 @@ function contextOf(call: AnyCall): CallContext {
   // Fires after success too: it means that the call is over.
   call.on("cancelled", () => controller.abort());
   if (call.cancelled) controller.abort();
-  return { signal: controller.signal, peer: call.getPeer() };
+  return { signal: controller.signal, peer: call.getPeer(), cut: () => cutCall(call) };
 }
 
 type Callback = (error: object | null, response?: unknown) => void;

@@ -1,5 +1,7 @@
-import type { Selector } from "./selector.ts";
-import type { SeriesRow, WindowChanges } from "./store.ts";
+import type { WindowTable } from "../aggregate/window-table.ts";
+import { Interest, type InterestStamp } from "./interest.ts";
+import { matchesMetric, type Selector } from "./selector.ts";
+import type { Revision, SeriesRow, WindowChanges } from "./store.ts";
 
 /** What a subscriber wants to see. */
 export interface LiveFilter {
@@ -7,55 +9,164 @@ export interface LiveFilter {
   readonly widthMs: number;
 }
 
+/** What the writer hands on. */
+export interface LiveUpdate {
+  /** Every change up to this commit that anyone wants has been handed on, with this. */
+  readonly revision: Revision;
+  /** The server's time of the states in it: whatever was final by then has been handed on as final. */
+  readonly timeMs: number;
+  /** One for each tier in which something changed. */
+  readonly changes: readonly WindowChanges[];
+  /** By tier, finest first: no window that was handed on, and is provisional now, starts earlier. */
+  readonly provisionalFromMs: readonly number[];
+}
+
+/** A window that somebody was shown as provisional by other ways than the feed. */
+export interface FollowedWindow {
+  readonly deviceId: string;
+  readonly series: number;
+  readonly startMs: number;
+}
+
+/** Where the changes come from: the writer, on its thread. */
+export interface LiveSource {
+  /** Resolves with a commit: what changes later is handed on if it passes the filter. */
+  watch(id: number, filter: LiveFilter): Promise<Revision>;
+  unwatch(id: number): Promise<void>;
+  /** Resolves when the windows are handed on when they become final, those that pass a filter. */
+  follow(widthMs: number, windows: readonly FollowedWindow[]): Promise<void>;
+}
+
+/** Who gets the changes that pass a filter. None of its methods may throw. */
+export interface LiveListener {
+  /** Window `at` has changed. The table is not the listener's. */
+  onWindow(windows: WindowTable, at: number): void;
+  /** All windows of an update have been told, if there were any. */
+  onUpdate(): void;
+  /** The device of a series has other labels now, and is not selected any more. */
+  onUnselected(series: number): void;
+}
+
+interface Subscription extends LiveFilter {
+  readonly id: number;
+  readonly listener: LiveListener;
+}
+
+/** Where the windows of a series go, until its device has other labels or somebody comes or goes. */
+interface Route extends InterestStamp {
+  readonly row: SeriesRow;
+  readonly subscriptions: readonly Subscription[];
+}
+
+const nowhere: Route = {
+  row: { id: 0, device: 0, deviceId: "", name: "", kind: "gauge", unit: "", description: "", labels: {} },
+  subscriptions: [],
+  deviceStamp: 0,
+  othersStamp: 0,
+};
+
 /**
- * Carries committed changes from the writer to whoever watches. It holds nothing back and never
- * blocks: a subscriber that is slow conflates for itself (`query/subscription.ts`).
+ * Carries committed changes from the writer to whoever watches. Each window is looked up once, however many watch other
+ * devices. It holds nothing back and never blocks: a listener keeps what its subscribers cannot take yet.
  */
 export class LiveFeed {
-  readonly #subscribers = new Map<(changes: WindowChanges) => void, LiveFilter>();
+  readonly #source: LiveSource;
+  readonly #interest = new Interest<Subscription>();
+  readonly #subscriptions = new Set<Subscription>();
   readonly #series = new Map<number, SeriesRow>();
-  readonly #onInterest: (filters: readonly LiveFilter[]) => Promise<void>;
+  readonly #routes = new Map<number, Route>();
+  #nextId = 1;
+  #latest: LiveUpdate = {
+    revision: 0,
+    timeMs: Number.NEGATIVE_INFINITY,
+    changes: [],
+    provisionalFromMs: [],
+  };
+  #updates = 0;
 
-  /**
-   * @param onInterest told what all subscribers together want, whenever that changes; resolves when
-   * every later commit is published accordingly
-   */
-  constructor(onInterest: (filters: readonly LiveFilter[]) => Promise<void>) {
-    this.#onInterest = onInterest;
+  constructor(source: LiveSource) {
+    this.#source = source;
+  }
+
+  /** The latest update, without its windows. */
+  get latest(): Omit<LiveUpdate, "changes"> {
+    return this.#latest;
+  }
+
+  /** Updates so far. */
+  get updates(): number {
+    return this.#updates;
   }
 
   /**
-   * @param onChanges called with changes that pass the filter, and others: the feed carries what any
-   * subscriber wants
-   * @returns when every commit from now on is passed on, with the way to end it. What was committed
-   * before is in the store.
+   * @returns the commit after which every change is told, and the way to end it. What was committed before is in the
+   * store; some of it may be told all the same.
    */
-  async subscribe(filter: LiveFilter, onChanges: (changes: WindowChanges) => void): Promise<() => void> {
-    this.#subscribers.set(onChanges, filter);
-    const unsubscribe = () => {
-      this.#subscribers.delete(onChanges);
+  async subscribe(filter: LiveFilter, listener: LiveListener): Promise<{ revision: Revision; end(): void }> {
+    const subscription: Subscription = { ...filter, id: this.#nextId++, listener };
+    this.#subscriptions.add(subscription);
+    this.#interest.add(subscription);
+    const end = () => {
+      this.#subscriptions.delete(subscription);
+      this.#interest.remove(subscription);
+      if (this.#interest.size === 0) this.#routes.clear();
       // Too much is published until it is heard; nobody else is harmed.
-      this.#onInterest([...this.#subscribers.values()]).catch(() => {});
+      this.#source.unwatch(subscription.id).catch(() => {});
     };
     try {
-      await this.#onInterest([...this.#subscribers.values()]);
+      return { revision: await this.#source.watch(subscription.id, filter), end };
     } catch (error) {
-      unsubscribe();
+      end();
       throw error;
     }
-    return unsubscribe;
   }
 
-  /** Hands changes to every subscriber of their tier. They must not change the tables. */
-  publish(changes: WindowChanges): void {
-    for (const row of changes.series) this.#series.set(row.id, row);
-    for (const [onChanges, filter] of this.#subscribers) {
-      if (filter.widthMs === changes.widthMs) onChanges(changes);
+  /** Resolves when these windows will be told when they become final. */
+  async follow(widthMs: number, windows: readonly FollowedWindow[]): Promise<void> {
+    await this.#source.follow(widthMs, windows);
+  }
+
+  publish(update: LiveUpdate): void {
+    for (const { series } of update.changes) for (const row of series) this.#learn(row);
+    for (const { widthMs, windows } of update.changes) {
+      for (let i = 0; i < windows.length; i += 1) {
+        for (const subscription of this.#routeOf(windows.series[i]).subscriptions) {
+          if (subscription.widthMs === widthMs) subscription.listener.onWindow(windows, i);
+        }
+      }
     }
+    this.#latest = { ...update, changes: [] };
+    this.#updates += 1;
+    for (const { listener } of this.#subscriptions) listener.onUpdate();
   }
 
   /** The series of a published window. */
   seriesOf(id: number): SeriesRow | undefined {
     return this.#series.get(id);
+  }
+
+  #learn(row: SeriesRow): void {
+    this.#series.set(row.id, row);
+    const before = this.#routes.get(row.id);
+    if (before === undefined) return;
+    const after = new Set(this.#routeOf(row.id).subscriptions);
+    for (const subscription of before.subscriptions) {
+      // One that has ended need not be told.
+      if (!after.has(subscription) && this.#subscriptions.has(subscription)) subscription.listener.onUnselected(row.id);
+    }
+  }
+
+  #routeOf(series: number): Route {
+    const row = this.#series.get(series);
+    if (row === undefined) return nowhere;
+    const known = this.#routes.get(series);
+    if (known?.row === row && this.#interest.isCurrent(known, row.deviceId)) return known;
+    const subscriptions: Subscription[] = [];
+    for (const subscription of this.#interest.filtersOf(row)) {
+      if (matchesMetric(subscription.selector, row.name)) subscriptions.push(subscription);
+    }
+    const route: Route = { row, subscriptions, ...this.#interest.stampOf(row.deviceId) };
+    this.#routes.set(series, route);
+    return route;
   }
 }

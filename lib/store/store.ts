@@ -123,23 +123,80 @@ export interface JournalEntry {
   readonly records: Uint8Array;
 }
 
+/** When a group came, and what its samples span: whoever looks for samples need not open it. */
+export interface GroupSpan {
+  /** When it was admitted. */
+  readonly receivedMs: number;
+  /** Earliest time of the samples that count; undefined: none does. */
+  readonly fromMs: number | undefined;
+  /** Latest time of the samples that count. */
+  readonly toMs: number | undefined;
+}
+
+export const noSpan: GroupSpan = { receivedMs: 0, fromMs: undefined, toMs: undefined };
+
 /**
- * What is acked and not in all aggregates yet. Marks are part of the records: a session stands where its last record
- * says, or where `commitSessions` left it, whichever is later.
+ * What is acked: what is not in all aggregates yet, and, when raw samples are kept, what has been for a while. Marks are
+ * part of the records: a session stands where its last record says, or where `commitSessions` left it, whichever is
+ * later.
  */
 export interface Journal {
   /** Position of the latest group; 0 when there was none. */
   readonly position: JournalPosition;
+  /** All aggregates show the groups up to here: no start replays them. */
+  readonly settled: JournalPosition;
   /**
    * Stores a group of records, and what they refer to, in one transaction. Durable when it returns.
    * @param records undefined when only the catalog has changed
+   * @param span of the records
    * @throws when it could not be stored: then nothing was
    */
-  append(records: Uint8Array | undefined, catalog: CatalogStep): JournalPosition;
-  /** The groups that are kept, in order. */
+  append(records: Uint8Array | undefined, catalog: CatalogStep, span?: GroupSpan): JournalPosition;
+  /** The groups that are not settled, in order. */
   read(): Iterable<JournalEntry>;
-  /** Deletes groups up to a position, at most `groupsMax` of them. @returns how many are left */
-  trim(through: JournalPosition, groupsMax: number): number;
+  /** All aggregates show the groups up to a position. It never goes back. */
+  settle(through: JournalPosition): void;
+  /**
+   * Deletes the oldest of the settled groups that are not kept as raw samples, at most `groupsMax` of them.
+   * @returns how many were deleted: 0 when there is nothing left to delete
+   */
+  trim(nowMs: number, groupsMax: number): number;
+}
+
+/** What is in the journal. */
+export interface JournalExtent {
+  /** The first group that is there; one after `last` when none is. */
+  readonly first: JournalPosition;
+  /** The latest group that was appended. */
+  readonly last: JournalPosition;
+  /** When the first group came; undefined when none is there. */
+  readonly receivedMs: number | undefined;
+}
+
+/** What the metric handles of a session stand for. */
+export interface SessionHandles {
+  /** `Device.id`. */
+  readonly device: number;
+  /** The last column: the first group of the journal in which the handle stands for the series. */
+  readonly handles: readonly (readonly [handle: number, series: number, since: JournalPosition])[];
+}
+
+/** Reads back what is in the journal, settled or not; any number of owners, on any thread. */
+export interface JournalReader {
+  extent(): JournalExtent;
+  /** The first group after `after`, up to `through`, that may have samples with `fromMs` <= time < `toMs`. */
+  findGroup(
+    after: JournalPosition,
+    through: JournalPosition,
+    fromMs: number,
+    toMs: number,
+  ): JournalPosition | undefined;
+  /** The records of a group; undefined when it has been deleted. */
+  readGroup(position: JournalPosition): Uint8Array | undefined;
+  /** Undefined when there is no such session any more. */
+  sessionHandles(session: number): SessionHandles | undefined;
+  seriesRow(id: number): SeriesRow | undefined;
+  close(): void;
 }
 
 /** The writing side of the aggregates: one owner, one thread. A commit need not be durable: the journal is. */
@@ -268,6 +325,22 @@ export interface RangePage {
   readonly series: readonly SeriesRow[];
 }
 
+/** Windows of a selection that have changed after a commit, and start before a time. */
+export interface ChangedRequest {
+  readonly selector: Selector;
+  readonly widthMs: number;
+  /** Windows of a higher revision. */
+  readonly after: Revision;
+  /** Infinity: windows of any start. */
+  readonly beforeMs: number;
+}
+
+/** Changed windows being read. */
+export interface ChangedReader {
+  /** @returns undefined when everything has been read; the first page always comes. */
+  next(windowsMax: number): RangePage | undefined;
+}
+
 /** A range being read. */
 export interface RangeReader {
   /** Windows that start before are stored as they are; later ones are merged from the tiers below. Infinity: all are. */
@@ -300,6 +373,12 @@ export interface AggregateReader {
    * @param open put over the tables, where it is not older than they are
    */
   openRange(request: RangeRequest, selection?: Selection, open?: OpenWindows): RangeReader;
+  /**
+   * What changed since, found by commit: what it reads is what changed, however much there is. Each window comes once,
+   * as it is when its page is read, those of counters with the last sample of the window just before. What changes
+   * while it is read may be missed.
+   */
+  openChanged(request: ChangedRequest): ChangedReader;
   close(): void;
 }
 

@@ -4,6 +4,7 @@ import { Aggregate, WindowFrameSchema } from "../../proto/gen/telemetry/v1/query
 import { increaseDurationMs, increaseSinceBefore } from "../aggregate/counter.ts";
 import type { WindowTable } from "../aggregate/window-table.ts";
 import type { Revision, SeriesRow } from "../store/store.ts";
+import { columnHeadBytes, PackedColumns } from "./packed-columns.ts";
 import { deviationOf, encodeMetric } from "./window-frame.ts";
 
 /** Which columns of a frame are filled; undefined: all. */
@@ -37,7 +38,7 @@ export function encodeFrame(
       series: series.map((row) => ({ handle: row.id, metric: encodeMetric(row) })),
     }),
   );
-  const bytes = new FrameBytes(head, length, quantileValues.length);
+  const bytes = new PackedColumns(head, columnBytesMax(length, quantileValues.length));
   const has = (aggregate: Aggregate) => columns === undefined || columns.has(aggregate);
   bytes.varints(4, length, (i) => windows.series[i]);
   bytes.doubles(5, windows.starts, length);
@@ -80,60 +81,9 @@ function durationOf(windows: WindowTable, at: number): number {
 const doublesMax = 11;
 const varintsMax = 3;
 const bytesMax = 2;
-const columnHeadBytes = 2 + 5;
 
-class FrameBytes {
-  readonly #bytes: Uint8Array;
-  #at: number;
-
-  constructor(head: Uint8Array, windows: number, quantileValues: number) {
-    const columns = doublesMax + varintsMax + bytesMax + 1;
-    const perWindow = doublesMax * 8 + varintsMax * 5 + bytesMax;
-    this.#bytes = new Uint8Array(head.length + columns * columnHeadBytes + windows * perWindow + quantileValues * 8);
-    this.#bytes.set(head);
-    this.#at = head.length;
-  }
-
-  doubles(field: number, column: Float64Array, length: number): void {
-    if (length === 0) return;
-    this.#tag(field);
-    this.#varint(length * 8);
-    this.#bytes.set(new Uint8Array(column.buffer, column.byteOffset, length * 8), this.#at);
-    this.#at += length * 8;
-  }
-
-  varints(field: number, length: number, numberAt: (i: number) => number): void {
-    if (length === 0) return;
-    this.#tag(field);
-    // Its length stands before it: room for the longest, moved up when it is known.
-    const from = this.#at + 5;
-    const headAt = this.#at;
-    this.#at = from;
-    for (let i = 0; i < length; i += 1) this.#varint(numberAt(i));
-    const end = this.#at;
-    this.#at = headAt;
-    this.#varint(end - from);
-    this.#bytes.copyWithin(this.#at, from, end);
-    this.#at += end - from;
-  }
-
-  take(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at);
-  }
-
-  #tag(field: number): void {
-    this.#varint((field << 3) | lengthDelimited);
-  }
-
-  #varint(value: number): void {
-    const bytes = this.#bytes;
-    let rest = value;
-    while (rest > 0x7f) {
-      bytes[this.#at++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    bytes[this.#at++] = rest;
-  }
+function columnBytesMax(windows: number, quantileValues: number): number {
+  const columns = doublesMax + varintsMax + bytesMax + 1;
+  const perWindow = doublesMax * 8 + varintsMax * 5 + bytesMax;
+  return columns * columnHeadBytes + windows * perWindow + quantileValues * 8;
 }
-
-const lengthDelimited = 2;

@@ -62,13 +62,18 @@ export function encodeMetric(row: SeriesRow): MessageInitShape<typeof MetricSche
 }
 
 /** Quantiles of all windows of a table, one window after the other. */
-export function quantilesOf({ length, sketches, mins, maxs }: WindowTable, quantiles: readonly number[]): Float64Array {
-  const values = new Float64Array(length * quantiles.length);
-  for (let i = 0, next = 0; i < length; i += 1) {
-    // Nothing lies beyond the extremes, which are exact.
-    for (const q of quantiles) values[next++] = Math.min(maxs[i], Math.max(mins[i], quantileOf(sketches, i, q)));
+export function quantilesOf(windows: WindowTable, quantiles: readonly number[]): Float64Array {
+  const values = new Float64Array(windows.length * quantiles.length);
+  for (let i = 0, next = 0; i < windows.length; i += 1) {
+    for (const quantile of quantiles) values[next++] = quantileAt(windows, i, quantile);
   }
   return values;
+}
+
+/** A quantile of window `i`. */
+export function quantileAt({ sketches, mins, maxs }: WindowTable, i: number, quantile: number): number {
+  // Nothing lies beyond the extremes, which are exact.
+  return Math.min(maxs[i], Math.max(mins[i], quantileOf(sketches, i, quantile)));
 }
 
 /** The standard deviation of the population. */

@@ -1,8 +1,10 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { asRegistration, gap, registration } from "../support/batches.ts";
 import { push } from "../support/query.ts";
 import { startServer, type TestServer } from "../support/server.ts";
-import { Cli, tidemark } from "../system/support/cli.ts";
+import { Cli, temporaryDirectory, tidemark } from "../system/support/cli.ts";
 
 const run = (server: TestServer, ...args: string[]) => tidemark([...args, "--address", server.address]);
 
@@ -117,4 +119,16 @@ it("metrics lists those of a selection, by prefixes too", async () => {
       .split("\n")
       .map((line) => (JSON.parse(line) as { deviceId: string }).deviceId),
   ).toEqual(["press", "truck-1"]);
+});
+
+it("devices list takes its flags from a section of its name in the configuration file", async () => {
+  const server = await startServer();
+  await server.devices.createDevice({ deviceId: "press" });
+  const file = join(await temporaryDirectory(), "tidemark.json");
+  await writeFile(file, JSON.stringify({ "devices list": { address: server.address, json: true } }));
+  const { code, stdout } = await tidemark(["--config", file, "devices", "list"]);
+  expect({ code, device: JSON.parse(stdout) as unknown }).toMatchObject({ code: 0, device: { deviceId: "press" } });
+  await writeFile(file, JSON.stringify({ "devices list": { force: true } }));
+  const wrong = await tidemark(["--config", file, "devices", "list"]);
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('has the key "devices list.force"') });
 });

@@ -1,5 +1,6 @@
-import { existsSync, statSync } from "node:fs";
+import { createReadStream, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { Prng } from "../../lib/base/prng.ts";
@@ -25,6 +26,21 @@ async function simulation(address: string, flags: readonly string[]): Promise<{ 
   return { sim, log };
 }
 
+/** How many samples are kept. */
+async function exported(address: string, selection: readonly string[]): Promise<{ samples: number; distinct: number }> {
+  const file = join(await temporaryDirectory(), "samples.ndjson");
+  const range = ["--from", "now-1d", "--to", "now+1h", "--format", "ndjson", "--out", file];
+  const { code, stderr } = await tidemark(["export", "samples", "--address", address, ...range, ...selection]);
+  expect(code, stderr).toBe(0);
+  let samples = 0;
+  const distinct = new Set<string>();
+  for await (const line of createInterface({ input: createReadStream(file) })) {
+    samples += 1;
+    if (line.includes('"sim-0001"')) distinct.add(line);
+  }
+  return { samples, distinct: distinct.size };
+}
+
 async function expectSettled(address: string, log: string): Promise<void> {
   const { code, stdout, stderr } = await tidemark(["verify", "--log", log, "--address", address]);
   expect(stdout + stderr).toMatch(settled);
@@ -36,7 +52,7 @@ describe("a server that is killed", () => {
     `has every acked sample once, after ${kills} kills at random moments, seed ${seed}`,
     async () => {
       const prng = new Prng(seed, "kills");
-      const data = ["--data", await temporaryDirectory(), ...shortTiers];
+      const data = ["--data", await temporaryDirectory(), ...shortTiers, "--keep-raw", "1d"];
       let { server, address } = await serve(data);
       const { sim, log } = await simulation(address, live);
       const readyMs: number[] = [];
@@ -51,8 +67,12 @@ describe("a server that is killed", () => {
       sim.signal("SIGINT");
       const { code, stdout, stderr } = await sim.ended;
       expect(code, stderr).toBe(0);
-      expect((JSON.parse(stdout) as Record<string, number>)["samplesAcked"]).toBeGreaterThan(kills * 100);
+      const { samplesAcked } = JSON.parse(stdout) as { samplesAcked: number };
+      expect(samplesAcked).toBeGreaterThan(kills * 100);
       await expectSettled(address, log);
+      expect(await exported(address, ["--metric", "*"])).toMatchObject({ samples: samplesAcked });
+      const { samples, distinct } = await exported(address, ["--device", "sim-0001"]);
+      expect(distinct).toBe(samples);
       // On a machine that others use, some start of a process takes long: half of them must not.
       readyMs.sort((a, b) => a - b);
       expect(readyMs[kills >> 1]).toBeLessThan(2_000);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import { subscriberWindowsMax } from "../../lib/base/limits.ts";
+import { selectionBytesMax } from "../../lib/base/limits.ts";
 import { Channel } from "../../lib/rpc/client.ts";
 import { QueryService, type SubscribeResponse } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { Cli, mainFile, serve, temporaryDirectory, tidemark, until } from "../system/support/cli.ts";
@@ -141,7 +141,7 @@ describe("subscribers that stand still for 10 s", () => {
     console.info({ serverRssMiB: Math.round(rss / mib), slowestMs: Math.round(slowestMs), updates, hop });
     // Some 0.3 to 0.7 s here; a reader that was held up would have waited for the 10 s.
     expect(slowestMs).toBeLessThan(5_000);
-    expect(Number(hop.used)).toBeLessThanOrEqual(subscriberWindowsMax);
+    expect(Number(hop.used)).toBeLessThanOrEqual(selectionBytesMax);
     expect(rss).toBeLessThan(serverRssMax);
     channel.close();
     await watcher.kill();

@@ -8,6 +8,7 @@ import { matches } from "../../lib/store/selector.ts";
 import type { WindowChanges } from "../../lib/store/store.ts";
 import { encodeFrame, quantilesOf } from "../../lib/wire/window-frame.ts";
 import { dayMs } from "../support/batches.ts";
+import { Filters } from "../support/filters.ts";
 import { oracleIncreases } from "../support/increases.ts";
 import { inTime, type OracleSample, type OracleWindow, oracleQuantile, oracleWindows } from "../support/oracle.ts";
 import { counter, gauge, Sender, type TimedValue } from "../support/sender.ts";
@@ -44,21 +45,23 @@ class Watch {
   readonly told = new Map<string, Told>();
   readonly sender: Sender;
   collector: ChangeCollector;
+  filters: Filters;
   readonly #names = new Map<number, string>();
 
   constructor(sender: Sender, filters: readonly LiveFilter[] = everything) {
     this.sender = sender;
-    this.collector = this.#start(filters);
+    this.collector = this.#start();
+    this.filters = new Filters(this.collector);
+    this.filters.set(filters);
   }
 
-  #start(filters: readonly LiveFilter[]): ChangeCollector {
+  #start(): ChangeCollector {
     const { ingest } = this.sender;
     const collector = new ChangeCollector(
       ingest.flusher,
       { nowMs: () => ingest.nowMs, elapsedMs: () => 0 },
       latenessMsDefault,
     );
-    collector.setFilters(filters);
     this.#names.clear();
     return collector;
   }
@@ -67,7 +70,9 @@ class Watch {
   crash(filters: readonly LiveFilter[] = everything): void {
     this.sender.crash();
     this.told.clear();
-    this.collector = this.#start(filters);
+    this.collector = this.#start();
+    this.filters = new Filters(this.collector);
+    this.filters.set(filters);
   }
 
   send(device: string, metric: typeof gauge | typeof counter, ...samples: TimedValue[]): void {
@@ -78,7 +83,7 @@ class Watch {
 
   /** @returns the keys of the windows that were handed on */
   take(): string[] {
-    return this.collector.take().flatMap((changes) => this.#read(changes));
+    return this.collector.take().changes.flatMap((changes) => this.#read(changes));
   }
 
   #read({ widthMs, windows, series, revision }: WindowChanges): string[] {
@@ -220,7 +225,7 @@ class Life {
     } else if (action.kind === "count") this.#count(action.device, action.by);
     else if (action.kind === "wait") sender.wait(action.ms);
     else if (action.kind === "steps") for (let i = 0; i < action.count; i += 1) sender.ingest.flusher.step();
-    else if (action.kind === "join") watch.collector.setFilters([...this.keeper, ...action.filters]);
+    else if (action.kind === "join") watch.filters.set([...this.keeper, ...action.filters]);
     else if (action.kind === "flush") watch.flush();
     else if (action.kind === "crash") {
       watch.crash(this.keeper);
@@ -342,8 +347,8 @@ describe("a window that was handed on as provisional", () => {
     const watch = new Watch(new Sender(widthsMs, dayMs), [filter(10_000)]);
     watch.send("press", gauge, at(0, 7));
     watch.take();
-    watch.collector.setFilters([filter(10_000), filter(60_000)]);
-    watch.collector.setFilters([filter(10_000)]);
+    watch.filters.set([filter(10_000), filter(60_000)]);
+    watch.filters.set([filter(10_000)]);
     watch.sender.wait(10_000 + latenessMsDefault);
     watch.take();
     expect(watch.of("press")?.state).toBe("final");
@@ -353,7 +358,7 @@ describe("a window that was handed on as provisional", () => {
     const watch = new Watch(new Sender(widthsMs, dayMs), [filter(10_000)]);
     watch.send("press", gauge, at(0, 7));
     watch.sender.wait(10_000 + latenessMsDefault);
-    watch.collector.setFilters([filter(10_000), filter(60_000)]);
+    watch.filters.set([filter(10_000), filter(60_000)]);
     watch.take();
     expect(watch.of("press")?.state).toBe("final");
   });
@@ -362,10 +367,10 @@ describe("a window that was handed on as provisional", () => {
     const watch = new Watch(new Sender(widthsMs, dayMs), [filter(10_000)]);
     watch.send("press", gauge, at(0, 7));
     watch.take();
-    watch.collector.setFilters([filter(60_000)]);
+    watch.filters.set([filter(60_000)]);
     watch.send("press", gauge, at(1_000, 7));
     watch.take();
-    watch.collector.setFilters([filter(10_000)]);
+    watch.filters.set([filter(10_000)]);
     watch.sender.wait(10_000 + latenessMsDefault);
     expect(watch.take()).toEqual([]);
   });
@@ -426,7 +431,7 @@ describe("a device that is given another label", () => {
     for (const site of ["south", "north"]) {
       watch.sender.add("press", { site });
       watch.send("press", gauge, at(0));
-      expect(watch.collector.take()[0].series).toMatchObject([{ deviceId: "press", labels: { site } }]);
+      expect(watch.collector.take().changes[0].series).toMatchObject([{ deviceId: "press", labels: { site } }]);
     }
   });
 });
@@ -456,7 +461,7 @@ describe("the memory of the collector", () => {
     watch.take();
     watch.send("press", gauge, at(1));
     expect(watch.collector.length).toBeGreaterThan(0);
-    watch.collector.setFilters([]);
+    watch.filters.set([]);
     expect(watch.collector.length).toBe(0);
     expect(watch.take()).toEqual([]);
   });

@@ -39,6 +39,7 @@ describe("what was acked", () => {
     expect(stepsOf(ingest, store).flat()).toEqual([
       { kind: "shard", shard: 0, through: 10 },
       { kind: "sessions", sessions: 1 },
+      { kind: "settle", through: 10 },
       { kind: "trim", groups: 10 },
       { kind: "checkpoint" },
     ]);
@@ -64,6 +65,7 @@ describe("what was acked", () => {
     for (let i = 0; i < trimGroupsMax; i += 1) for (const device of [0, 1, 2]) send(device);
     ingest.flusher.finish();
     expect([...store.read()]).toEqual([]);
+    expect(store.extent().first).toBe(store.position + 1);
     for (const device of [0, 1, 2]) {
       expect(ingest.storedDevice(`device-${device}`)).toMatchObject({ samplesCounted: trimGroupsMax });
     }
@@ -72,7 +74,7 @@ describe("what was acked", () => {
 });
 
 describe("a step", () => {
-  it("stores one shard, or some sessions, or trims some of the journal", () => {
+  it("stores one shard, or some sessions, or what is settled, or trims some of the journal", () => {
     const store = new RecordingStore(defaultTiers);
     const ingest = new IngestHarness(store);
     const call = ingest.open();
@@ -95,6 +97,7 @@ describe("a step", () => {
       { kind: "sessions", sessions: stepRowsMax },
       { kind: "sessions", sessions: 1 },
     ]);
+    expect(writes.filter(({ kind }) => kind === "settle")).toHaveLength(1);
     expect(writes.filter(({ kind }) => kind === "trim")).toEqual([
       { kind: "trim", groups: trimGroupsMax },
       { kind: "trim", groups: trimGroupsMax },

@@ -7,6 +7,7 @@ import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
 import { type PlainWindow, plainWindows, type Sample, tableWindows } from "../aggregate/plain-windows.ts";
 import { all } from "../store/steps.ts";
 import { batch } from "../support/batches.ts";
+import { Filters } from "../support/filters.ts";
 import { IngestHarness } from "../support/ingest.ts";
 
 const minute = 60_000;
@@ -35,7 +36,7 @@ class Watched {
     this.ingest = new IngestHarness(new MemoryStore(tiers));
     this.#call = this.ingest.connect("press");
     this.#collector = collectorOf(this.ingest);
-    this.#collector.setFilters(tiers.map(({ widthMs }) => ({ selector: all, widthMs })));
+    new Filters(this.#collector).set(tiers.map(({ widthMs }) => ({ selector: all, widthMs })));
   }
 
   wait(ms: number): void {
@@ -54,7 +55,7 @@ class Watched {
   }
 
   take(): void {
-    for (const { widthMs, windows } of this.#collector.take()) {
+    for (const { widthMs, windows } of this.#collector.take().changes) {
       const tier = this.told[tiers.findIndex((each) => each.widthMs === widthMs)];
       expect(windows.counts.subarray(0, windows.length), "windows without samples").not.toContain(0);
       for (const window of tableWindows(windows)) tier?.set(`${window.startMs}`, window);
@@ -147,12 +148,12 @@ describe("what subscribers are told", () => {
       const { store, nowMs } = watched.ingest;
       const ingest = restarts ? new IngestHarness(store, { nowMs }) : watched.ingest;
       const collector = collectorOf(ingest);
-      collector.setFilters([{ selector: all, widthMs: hour }]);
+      new Filters(collector).set([{ selector: all, widthMs: hour }]);
       ingest.connect("press").batches(batch(2, [2], { timeMs: startMs }));
       ingest.flush();
       const outcome = ingest.outcomes.at(-1);
       if (outcome !== undefined) collector.add(outcome.group, outcome.position ?? 0);
-      const told = collector.take().flatMap(({ windows }) => tableWindows(windows));
+      const told = collector.take().changes.flatMap(({ windows }) => tableWindows(windows));
       const samples = [...watched.samples, { series: 1, timeMs: startMs, value: 2 }];
       expect(told).toEqual(plainWindows(samples, hour));
     }

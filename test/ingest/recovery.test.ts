@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { JournalRecords } from "../../ingest/journal-records.ts";
 import { recover } from "../../ingest/recovery.ts";
 import { tierBounds } from "../../ingest/tier-bounds.ts";
 import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
@@ -8,7 +7,9 @@ import type { Shard } from "../../lib/aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../lib/aggregate/tiers.ts";
 import { latestEventAfter, latestSampleAfter } from "../../lib/aggregate/watermark.ts";
 import { latenessMsDefault } from "../../lib/base/limits.ts";
+import { JournalRecords } from "../../lib/journal/journal-records.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
+import type { RawRetention } from "../../lib/store/raw-retention.ts";
 import type { AggregateReader, AggregateStore, Journal, Session } from "../../lib/store/store.ts";
 import { encodeBatch } from "../../lib/wire/batch-encoder.ts";
 import { plainWindows, type Sample, windowSet } from "../aggregate/plain-windows.ts";
@@ -23,6 +24,8 @@ const tiers: readonly Tier[] = [
   { widthMs: 3_600_000 },
 ];
 const startMs = Date.UTC(2026, 0, 31);
+
+const keepAll: RawRetention = { durationMs: Number.POSITIVE_INFINITY, bytesMax: Number.POSITIVE_INFINITY };
 
 type Store = AggregateStore & Journal;
 
@@ -134,7 +137,8 @@ function live(store: Store, steps: readonly Step[]): Expected {
     store.commitSessions(flushed.sessions.map((id) => expected.sessions.get(id) as Session));
     for (const id of flushed.sessions) unflushed.delete(id);
     const needed = Math.min(position + 1, ...unflushed.values(), ...[...held.shards].map(({ since }) => since));
-    store.trim(needed - 1, flushed.trimGroups);
+    store.settle(needed - 1);
+    store.trim(nowMs, flushed.trimGroups);
   }
   expected.position = store.position;
   return expected;
@@ -210,7 +214,7 @@ function recoverCutOff(store: Store, commits: number, isStored: boolean): void {
       if (left === 0 && isStored) throw new CutOff();
       return result;
     };
-  const names = ["commit", "commitSessions", "trim"] as const;
+  const names = ["commit", "commitSessions", "settle"] as const;
   for (const name of names)
     Object.defineProperty(store, name, { value: cut(store[name] as never), configurable: true });
   try {
@@ -301,7 +305,14 @@ recoveryOf("the model in memory", 200, () => {
   return { store, reader: store };
 });
 
+recoveryOf("the model in memory that keeps raw samples", 100, () => {
+  const store = new MemoryStore(tiers, keepAll);
+  return { store, reader: store };
+});
+
 recoveryOf("SQLite", 40, () => openSqlite(tiers));
+
+recoveryOf("SQLite that keeps raw samples", 20, () => openSqlite(tiers, undefined, keepAll));
 
 it("leaves pruned what was pruned, though the journal still has it", () => {
   const store = new MemoryStore(tiers);

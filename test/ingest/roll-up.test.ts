@@ -113,6 +113,7 @@ class Writes {
       "append",
       "commit",
       "commitSessions",
+      "settle",
       "trim",
       "storeRollUp",
       "advanceRollUp",
@@ -297,6 +298,7 @@ function sqliteStore(tiers: readonly Tier[]): Store {
     series: reader.series.bind(reader),
     unknownDevices: reader.unknownDevices.bind(reader),
     openRange: reader.openRange.bind(reader),
+    openChanged: reader.openChanged.bind(reader),
     progress: reader.progress.bind(reader),
     select: reader.select.bind(reader),
   });

@@ -3,7 +3,7 @@ import {
   callBytesInFlightMax,
   heldWindowsMax,
   ingestBytesInFlightMax,
-  subscriberWindowsMax,
+  selectionBytesMax,
 } from "../../lib/base/limits.ts";
 import { AdminService, type GetStatusResponse } from "../../proto/gen/telemetry/v1/admin_service_pb.js";
 import { asRegistration, registration } from "../support/batches.ts";
@@ -77,7 +77,7 @@ describe("the status of a server", () => {
       hop("calls", callBytesInFlightMax, "bytes"),
       hop("writer", ingestBytesInFlightMax, "bytes"),
       hop("tables", heldWindowsMax, "windows"),
-      hop("subscribers", subscriberWindowsMax, "windows"),
+      hop("subscribers", selectionBytesMax, "bytes"),
     ]);
     expect(slowestHop).toBe("");
   });

@@ -20,6 +20,7 @@ const rateLimit = "test/ingest/rate-limit.test.ts";
 const sqliteStore = "test/store/sqlite/sqlite-store.test.ts";
 const heldWindows = "test/aggregate/held-windows.test.ts";
 const rollUp = "test/ingest/roll-up.test.ts";
+const resume = "test/query/resume.test.ts";
 const answer = "test/query/answer.test.ts";
 const deletedDevice = "test/ingest/deleted-device.test.ts";
 
@@ -34,8 +35,8 @@ export const faults: readonly Fault[] = [
   {
     name: "acked before the append",
     file: "ingest/pipeline.ts",
-    text: "        journal.append(group.records, group.catalog);",
-    replacement: "        setImmediate(() => journal.append(group.records, group.catalog));",
+    text: "        journal.append(group.records, group.catalog, group.span);",
+    replacement: "        setImmediate(() => journal.append(group.records, group.catalog, group.span));",
     tests: [failedAppend, "test/ingest/group.test.ts"],
   },
   {
@@ -151,6 +152,59 @@ export const faults: readonly Fault[] = [
     tests: ["test/ingest/trim-needed.test.ts"],
   },
   {
+    name: "settled too far: a group that some table does not show is not replayed",
+    file: "ingest/flusher.ts",
+    text: "    this.#store.settle(needed - 1);",
+    replacement: "    this.#store.settle(needed);",
+    tests: ["test/ingest/trim-needed.test.ts"],
+  },
+  {
+    name: "groups that are settled and kept are replayed",
+    file: "lib/store/sqlite/sqlite-store.ts",
+    text: "    let after = this.#settled;",
+    replacement: "    let after = 0;",
+    tests: [recovery],
+    only: "keeps raw samples",
+  },
+  {
+    name: "raw retention deletes groups that are not settled",
+    file: "lib/store/sqlite/sqlite-store.ts",
+    text: "this.#sql.oldest.iterate(this.#settled, groupsMax)",
+    replacement: "this.#sql.oldest.iterate(this.#position, groupsMax)",
+    tests: [sqliteStore],
+    only: "raw samples|trimmed",
+  },
+  {
+    name: "raw samples are kept however many bytes they are",
+    file: "lib/store/raw-retention.ts",
+    text: " || bytes > bytesMax",
+    replacement: " || bytes > Math.max(bytesMax, Number.MAX_VALUE)",
+    tests: ["test/store/memory/memory-store.test.ts"],
+    only: "raw samples",
+  },
+  {
+    name: "samples of a handle that was refused come back when it has got a series",
+    file: "query/session-series.ts",
+    text: "since <= position ? id : noSeries",
+    replacement: "since <= position ? id : id",
+    tests: ["test/query/sample-answer.test.ts"],
+    only: "in memory",
+  },
+  {
+    name: "a group is not found by its latest samples",
+    file: "ingest/admission.ts",
+    text: "    toMs = Math.max(toMs, table.lastTimesMs[at]);",
+    replacement: "    toMs = Math.max(toMs, table.firstTimesMs[at]);",
+    tests: ["test/query/sample-answer.test.ts", "test/query/sample-pages.test.ts"],
+  },
+  {
+    name: "a sample is lost between two pages of a batch",
+    file: "query/sample-answer.ts",
+    text: "skip: columns.taken };",
+    replacement: "skip: columns.taken + 1 };",
+    tests: ["test/query/sample-pages.test.ts"],
+  },
+  {
     name: "a batch that is refused whole adds samples",
     file: "ingest/admission.ts",
     text: "      if (!(error instanceof BatchRefused)) throw error;",
@@ -196,7 +250,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "samples without a series are not counted and not told",
-    file: "ingest/sample-check.ts",
+    file: "lib/journal/sample-check.ts",
     text: "      this.#checkSeries(decoder, table);",
     replacement: "",
     tests: [seriesLimit],
@@ -461,6 +515,60 @@ export const faults: readonly Fault[] = [
     replacement: "...(open && request.nowMs < 0 ? [open.progress] : [])",
     tests: ["test/query/range.test.ts"],
     only: "first message",
+  },
+  {
+    name: "a resume token forgets what was provisional: what has become final meanwhile never comes",
+    file: "query/resume-token.ts",
+    text: "    token.writeDoubleLE(place.fromMs, 25);",
+    replacement: "    token.writeDoubleLE(Number.POSITIVE_INFINITY, 25);",
+    tests: [resume],
+    only: "in memory",
+  },
+  {
+    name: "a resume token says that changes were sent that were not: windows are missed",
+    file: "query/subscriber.ts",
+    text: "      if (page.to === this.#selection.lastChange) this.#place = this.#selection.place;",
+    replacement: "      this.#place = { ...this.#selection.place, revision: Number.MAX_SAFE_INTEGER };",
+    tests: [resume],
+    only: "in memory",
+  },
+  {
+    name: "a subscriber goes on with changes that are older than what the store has shown it",
+    file: "query/subscriber.ts",
+    text: "    if (feed.latest.revision < revision || feed.latest.timeMs < timeMs || feed.updates <= updates) return false;",
+    replacement: "    if (feed.latest.revision < revision - revision) return false;",
+    tests: ["test/query/subscription.test.ts"],
+  },
+  {
+    name: "what a snapshot has shown as provisional is not followed",
+    file: "query/subscriber.ts",
+    text: "    await feed.follow(this.asked.widthMs, followed);",
+    replacement: "",
+    tests: [resume],
+    only: "in memory",
+  },
+  {
+    name: "a subscriber that is too slow is not told what its selection has let go of",
+    file: "query/live-selection.ts",
+    text: "    return cursor < this.#droppedThrough;",
+    replacement: "    return cursor < this.#droppedThrough - this.#droppedThrough;",
+    tests: ["test/query/subscriber.test.ts"],
+    only: "too slow for the memory",
+  },
+  {
+    name: "windows that missed groups while nobody wanted them are taken for whole",
+    file: "ingest/wanted-series.ts",
+    text: "        if (!tiers.includes(t)) this.#onUnwanted(series.id, t);",
+    replacement: "",
+    tests: ["test/ingest/change-collector.test.ts"],
+  },
+  {
+    name: "what changed is not noted with a roll-up: a resumed client misses late samples after retention",
+    file: "lib/store/sqlite/sqlite-store.ts",
+    text: "    changes.write(this.#sql, widthMs);",
+    replacement: "    if (widthMs === this.tiers[0].widthMs) changes.write(this.#sql, widthMs);",
+    tests: [sqliteStore],
+    only: "what changed",
   },
   {
     name: "a batch of a deleted device is taken on a call that is still open",

@@ -55,6 +55,7 @@ class Running {
       series: reader.series.bind(reader),
       unknownDevices: reader.unknownDevices.bind(reader),
       openRange: reader.openRange.bind(reader),
+      openChanged: reader.openChanged.bind(reader),
       progress: reader.progress.bind(reader),
       select: reader.select.bind(reader),
     });

@@ -1,21 +1,30 @@
-import { create } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { WindowSet } from "../../lib/aggregate/window-set.ts";
-import { frameWindowsMax, heartbeatIntervalMs, latenessMsDefault } from "../../lib/base/limits.ts";
+import {
+  frameWindowsMax,
+  heartbeatIntervalMs,
+  latenessMsDefault,
+  selectionWindowBytes,
+} from "../../lib/base/limits.ts";
+import { neverAborted } from "../../lib/base/wait.ts";
 import { DeviceFeed } from "../../lib/store/device-feed.ts";
-import { LiveFeed } from "../../lib/store/live-feed.ts";
+import { LiveFeed, type LiveUpdate } from "../../lib/store/live-feed.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
-import type { Device, Series, Session, WindowChanges } from "../../lib/store/store.ts";
-import { SubscribeRequestSchema } from "../../proto/gen/telemetry/v1/query_service_pb.js";
-import { type AnswerRequest, RangeAnswer } from "../../query/range-answer.ts";
-import type { Reader } from "../../query/reader.ts";
+import type { Device, Series, Session } from "../../lib/store/store.ts";
+import {
+  SubscribeRequestSchema,
+  type SubscribeResponse,
+  SubscribeResponseSchema,
+} from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { queryHandlers } from "../../query/service.ts";
 import { Subscriptions } from "../../query/subscriptions.ts";
 import { device as makeDevice, session as makeSession } from "../store/steps.ts";
 import { dayMs } from "../support/batches.ts";
+import { readerOf } from "../support/live-server.ts";
 
 /** Subscriptions over a store in memory and a feed of the test's own, on a clock that the test turns. */
 
@@ -26,17 +35,20 @@ const series: Series = { id: 1, device: 1, name: "temperature", kind: "gauge", u
 
 class Source {
   readonly store = new MemoryStore(tier);
-  readonly feed = new LiveFeed(async () => {});
-  readonly subscriptions = new Subscriptions();
+  readonly feed = new LiveFeed({
+    watch: async () => this.store.position,
+    unwatch: async () => {},
+    follow: async () => {},
+  });
   /** What a barrier waits for. */
   flushed: Promise<void> = Promise.resolve();
   readonly #ending = new AbortController();
+  readonly subscriptions = new Subscriptions(this.feed, tier, this.#ending.signal);
 
-  subscribe(request: { snapshot?: boolean; intervalMs?: number } = {}) {
-    const { store, feed } = this;
+  subscribe(request: { snapshot?: boolean; intervalMs?: number; quantiles?: number[] } = {}) {
+    const { store } = this;
     const handlers = queryHandlers({
       reader: readerOf(store),
-      feed,
       subscriptions: this.subscriptions,
       barrier: async () => {
         await this.flushed;
@@ -44,22 +56,24 @@ class Source {
       },
       standing: async () => ({ connections: new Map(), marks: [] }),
       deviceFeed: new DeviceFeed(async () => {}),
+      ending: this.#ending.signal,
       openWindows: { copy: async () => undefined, release: () => {} },
       tiers: tier,
       latenessMs: latenessMsDefault,
       clock: { nowMs: () => Date.now(), elapsedMs: () => Date.now() },
-      ending: this.#ending.signal,
+      incarnation: store.incarnation,
+      keepsRaw: false,
     });
     const message = create(SubscribeRequestSchema, {
+      quantiles: request.quantiles ?? [],
       ...(request.snapshot === true && { snapshotFrom: timestampFromMs(dayMs) }),
       ...(request.intervalMs !== undefined && { intervalMin: durationFromMs(request.intervalMs) }),
     });
-    const responses = handlers.subscribe(message, { signal: this.#ending.signal, peer: "test" });
-    return responses[Symbol.asyncIterator]();
+    return decoded(handlers.subscribe(message, { signal: neverAborted, peer: "test", cut: () => {} }));
   }
 
   /** Stores one sample in each of some windows. @returns what the feed would be told */
-  commit(windows: number): WindowChanges {
+  commit(windows: number): LiveUpdate {
     const set = new WindowSet([10_000]);
     const times = Float64Array.from({ length: windows }, (_, i) => dayMs + i * 10_000);
     set.add({
@@ -83,7 +97,9 @@ class Source {
     for (const { shard, tiers } of held.shards) this.store.commit(shard, revision, tiers);
     const table = held.get(0)?.tiers[0]?.table;
     if (table === undefined) throw new Error("there is one tier");
-    return { revision, widthMs: 10_000, windows: table, series: [{ ...series, deviceId: "press", labels: {} }] };
+    const row = { ...series, deviceId: "press", labels: {} };
+    const changes = [{ revision, widthMs: 10_000, windows: table, series: [row] }];
+    return { revision, timeMs: Date.now(), changes, provisionalFromMs: [Number.NEGATIVE_INFINITY] };
   }
 
   end(): void {
@@ -91,13 +107,8 @@ class Source {
   }
 }
 
-/** What a subscription asks of a reader. */
-function readerOf(store: MemoryStore): Reader {
-  async function* range(request: AnswerRequest) {
-    const reader = new RangeAnswer(store, request);
-    for (let page = reader.next(frameWindowsMax); page !== undefined; page = reader.next(frameWindowsMax)) yield page;
-  }
-  return { range } as unknown as Reader;
+async function* decoded(messages: AsyncIterable<unknown>): AsyncGenerator<SubscribeResponse, void> {
+  for await (const bytes of messages) yield fromBinary(SubscribeResponseSchema, bytes as Uint8Array);
 }
 
 let source: Source;
@@ -162,11 +173,11 @@ describe("an open subscription", () => {
     const responses = source.subscribe();
     await responses.next();
     feed.publish(source.commit(3));
-    expect(subscriptions).toMatchObject({ size: 1, fullestWindows: 3 });
+    expect(subscriptions).toMatchObject({ size: 1, fullestBytes: 3 * selectionWindowBytes(0) });
     await responses.next();
-    expect(subscriptions).toMatchObject({ size: 1, fullestWindows: 0 });
+    expect(subscriptions).toMatchObject({ size: 1, fullestBytes: 0 });
     await responses.return?.();
-    expect(subscriptions).toMatchObject({ size: 0, fullestWindows: 0 });
+    expect(subscriptions).toMatchObject({ size: 0, fullestBytes: 0 });
   });
 });
 
@@ -208,12 +219,19 @@ describe("changes", () => {
   it("are never older than what the snapshot has shown", async () => {
     const older = source.commit(1);
     const newer = source.commit(1);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    source.flushed = promise;
     const responses = source.subscribe({ snapshot: true });
     const snapshot = responses.next();
+    await vi.advanceTimersByTimeAsync(1);
+    // It has joined, and is about to read the snapshot.
     source.feed.publish(older);
+    resolve();
     expect((await snapshot).value?.event).toMatchObject({ case: "snapshot", value: { counts: [2] } });
     await responses.next();
     const next = responses.next();
+    // Nothing comes, though the older one waits.
+    await vi.advanceTimersByTimeAsync(1_000);
     source.feed.publish(newer);
     await vi.advanceTimersByTimeAsync(1);
     const { value } = await next;

@@ -1,59 +1,110 @@
 import { describe, expect, it } from "vitest";
-import { LiveFeed, type LiveFilter } from "../../lib/store/live-feed.ts";
+import { LiveFeed, type LiveFilter, type LiveListener, type LiveSource } from "../../lib/store/live-feed.ts";
 import type { Selector } from "../../lib/store/selector.ts";
 import { matches } from "../../lib/store/selector.ts";
-import type { WindowChanges } from "../../lib/store/store.ts";
-import { windowSet } from "../aggregate/plain-windows.ts";
+import type { SeriesRow } from "../../lib/store/store.ts";
+import { updateOf } from "../support/live-update.ts";
 import { all, series } from "./steps.ts";
 
-function changes(revision: number, widthMs: number): WindowChanges {
-  const { table } = windowSet([widthMs], [{ series: 1, timeMs: 0, value: 1 }]).tiers[0];
-  return { revision, widthMs, windows: table, series: [{ ...series(1, 1, "m0"), deviceId: "pump", labels: {} }] };
+/** A writer that does nothing, and what it was asked. */
+class Source implements LiveSource {
+  readonly asked: string[] = [];
+  knows = Promise.resolve();
+
+  async watch(id: number, { widthMs }: LiveFilter): Promise<number> {
+    this.asked.push(`watch ${id} ${widthMs}`);
+    await this.knows;
+    return 7;
+  }
+
+  async unwatch(id: number): Promise<void> {
+    this.asked.push(`unwatch ${id}`);
+  }
+
+  async follow(): Promise<void> {}
+}
+
+const row = (id: number, deviceId: string, labels: SeriesRow["labels"] = {}): SeriesRow => ({
+  ...series(id, id, "m0"),
+  deviceId,
+  labels,
+});
+
+function listener(name: string, seen: string[]): LiveListener {
+  return {
+    onWindow: (windows, at) => seen.push(`${name} ${windows.series[at]}`),
+    onUpdate: () => {},
+    onUnselected: (id) => seen.push(`${name} not ${id}`),
+  };
 }
 
 describe("LiveFeed", () => {
-  it("hands changes to every subscriber of their tier, until it ends", async () => {
-    const feed = new LiveFeed(async () => {});
+  it("hands each window to the subscribers of its tier that select it, until they end", async () => {
+    const feed = new LiveFeed(new Source());
     const seen: string[] = [];
-    const subscribe = (name: string, widthMs: number) =>
-      feed.subscribe({ selector: all, widthMs }, ({ revision }) => seen.push(`${name} ${revision}`));
-    const endFirst = await subscribe("first", 10_000);
-    await subscribe("second", 10_000);
+    const subscribe = (name: string, widthMs: number, selector: Selector = all) =>
+      feed.subscribe({ selector, widthMs }, listener(name, seen));
+    const first = await subscribe("first", 10_000);
+    await subscribe("pump", 10_000, { ...all, deviceIds: ["pump", "other"] });
+    await subscribe("prefix", 10_000, { ...all, deviceIds: ["other"], deviceIdPrefixes: ["fa"] });
+    await subscribe("metric", 10_000, { ...all, metricNames: ["m1"] });
     await subscribe("minutes", 60_000);
-    feed.publish(changes(1, 10_000));
-    feed.publish(changes(2, 60_000));
-    endFirst();
-    feed.publish(changes(3, 10_000));
-    expect(seen).toEqual(["first 1", "second 1", "minutes 2", "second 3"]);
+    const rows = [row(1, "pump"), row(2, "fan")];
+    const took = (...names: string[]) => expect(seen.splice(0).sort()).toEqual(names);
+    feed.publish(updateOf(1, 10_000, rows));
+    took("first 1", "first 2", "prefix 2", "pump 1");
+    feed.publish(updateOf(2, 60_000, [row(1, "pump")]));
+    took("minutes 1");
+    first.end();
+    feed.publish(updateOf(3, 10_000, rows));
+    took("prefix 2", "pump 1");
+    await subscribe("late", 10_000, { ...all, deviceIds: ["fan"] });
+    feed.publish(updateOf(4, 10_000, rows));
+    took("late 2", "prefix 2", "pump 1");
   });
 
-  it("tells what all subscribers together want, whenever that changes", async () => {
-    const told: number[][] = [];
-    const feed = new LiveFeed(async (filters) => void told.push(filters.map((filter) => filter.widthMs)));
-    const filter = (widthMs: number): LiveFilter => ({ selector: all, widthMs });
-    const end = await feed.subscribe(filter(1), () => {});
-    await feed.subscribe(filter(2), () => {});
-    end();
-    expect(told).toEqual([[1], [1, 2], [2]]);
+  it("follows the labels of a device, and tells who selects it no more", async () => {
+    const feed = new LiveFeed(new Source());
+    const seen: string[] = [];
+    await feed.subscribe({ selector: { ...all, labels: { site: "north" } }, widthMs: 1 }, listener("north", seen));
+    for (const site of ["south", "north", "north", "south", "south"]) {
+      feed.publish(updateOf(1, 1, [row(1, "pump", { site })]));
+    }
+    expect(seen).toEqual(["north 1", "north 1", "north not 1"]);
   });
 
-  it("has subscribed only when the writer knows", async () => {
+  it("tells the writer of each who comes and goes", async () => {
+    const source = new Source();
+    const feed = new LiveFeed(source);
+    const first = await feed.subscribe({ selector: all, widthMs: 1 }, listener("", []));
+    await feed.subscribe({ selector: all, widthMs: 2 }, listener("", []));
+    first.end();
+    expect(source.asked).toEqual(["watch 1 1", "watch 2 2", "unwatch 1"]);
+  });
+
+  it("has subscribed only when the writer knows, and from the commit that it says", async () => {
+    const source = new Source();
     const knows = Promise.withResolvers<void>();
-    const feed = new LiveFeed(() => knows.promise);
-    let subscribed = false;
-    const subscribing = feed.subscribe({ selector: all, widthMs: 1 }, () => {}).then(() => (subscribed = true));
+    source.knows = knows.promise;
+    const feed = new LiveFeed(source);
+    let revision = 0;
+    const subscribing = feed.subscribe({ selector: all, widthMs: 1 }, listener("", [])).then((subscribed) => {
+      ({ revision } = subscribed);
+    });
     await Promise.resolve();
-    expect(subscribed).toBe(false);
+    expect(revision).toBe(0);
     knows.resolve();
     await subscribing;
+    expect(revision).toBe(7);
   });
 
-  it("remembers the series of published windows", () => {
-    const feed = new LiveFeed(async () => {});
+  it("remembers the series of published windows, and how far the updates are", () => {
+    const feed = new LiveFeed(new Source());
     expect(feed.seriesOf(1)).toBeUndefined();
-    feed.publish(changes(1, 10_000));
-    feed.publish({ ...changes(2, 10_000), series: [] });
+    feed.publish(updateOf(1, 10_000, [row(1, "pump")]));
+    feed.publish({ ...updateOf(2, 10_000, []), timeMs: 5 });
     expect(feed.seriesOf(1)).toMatchObject({ deviceId: "pump", name: "m0" });
+    expect(feed).toMatchObject({ latest: { revision: 2, timeMs: 5 }, updates: 2 });
   });
 });
 

@@ -3,7 +3,7 @@ import type { WindowPart } from "../../lib/aggregate/held-windows.ts";
 import type { Shard } from "../../lib/aggregate/shard.ts";
 import type { Tier } from "../../lib/aggregate/tiers.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
-import type { CatalogStep, JournalPosition, Session, StoredDevice } from "../../lib/store/store.ts";
+import type { CatalogStep, GroupSpan, JournalPosition, Session, StoredDevice } from "../../lib/store/store.ts";
 
 /** What a store throws when there is no space, and when the disk itself fails. */
 export const diskFull = (): Error => new Database.SqliteError("database or disk is full", "SQLITE_FULL");
@@ -30,9 +30,9 @@ export class FailingStore extends MemoryStore {
     return super.findDevice(deviceId);
   }
 
-  override append(records: Uint8Array | undefined, catalog: CatalogStep): JournalPosition {
+  override append(records: Uint8Array | undefined, catalog: CatalogStep, span?: GroupSpan): JournalPosition {
     this.#write();
-    return super.append(records, catalog);
+    return super.append(records, catalog, span);
   }
 
   override commit(shard: Shard, through: JournalPosition, parts: readonly WindowPart[]): void {
@@ -45,9 +45,14 @@ export class FailingStore extends MemoryStore {
     super.commitSessions(sessions);
   }
 
-  override trim(through: JournalPosition, groupsMax: number): number {
+  override settle(through: JournalPosition): void {
     this.#write();
-    return super.trim(through, groupsMax);
+    super.settle(through);
+  }
+
+  override trim(nowMs: number, groupsMax: number): number {
+    this.#write();
+    return super.trim(nowMs, groupsMax);
   }
 
   override storeRollUp(part: WindowPart): void {

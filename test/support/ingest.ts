@@ -74,10 +74,10 @@ export class IngestHarness {
     const onFatal = (failure: unknown) => this.failures.push(failure);
     this.registry = new RegistryWrites({ store, sessions, flusher, collector, purge, clock, onFatal });
     const stages = { clock, journal: store, admission, flusher, collector };
-    const { outcomes, changes } = ingestPipeline(this.#slabs, stages);
+    const { outcomes, updates } = ingestPipeline(this.#slabs, stages);
     const error = (failure: unknown) => this.failures.push(failure);
     outcomes.subscribe({ next: (outcome) => this.#onOutcome(outcome), error });
-    changes.subscribe({ error });
+    updates.subscribe({ error });
   }
 
   #onOutcome(outcome: Outcome): void {
@@ -127,7 +127,7 @@ export class IngestHarness {
     this.elapsedMs += storeRetryMs;
     void this.flusher.barrier("all", true);
     while (this.flusher.step());
-    this.sessions.onTrimmed(this.store.position - this.flusher.journalGroups);
+    this.sessions.onSettled(this.store.settled);
   }
 
   /** Deletes what is left of deleted devices, as far as it is due. */

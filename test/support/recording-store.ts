@@ -7,6 +7,7 @@ import { FailingStore } from "./failing-store.ts";
 export type Write =
   | { readonly kind: "shard"; readonly shard: Shard; readonly through: JournalPosition }
   | { readonly kind: "sessions"; readonly sessions: number }
+  | { readonly kind: "settle"; readonly through: JournalPosition }
   | { readonly kind: "trim"; readonly groups: number }
   | { readonly kind: "checkpoint" };
 
@@ -34,11 +35,16 @@ export class RecordingStore extends FailingStore {
     if (all.length > 0) this.#writes.push({ kind: "sessions", sessions: all.length });
   }
 
-  override trim(through: JournalPosition, groupsMax: number): number {
-    const before = [...this.read()].length;
-    const left = super.trim(through, groupsMax);
-    if (left < before) this.#writes.push({ kind: "trim", groups: before - left });
-    return left;
+  override settle(through: JournalPosition): void {
+    const before = this.settled;
+    super.settle(through);
+    if (this.settled > before) this.#writes.push({ kind: "settle", through });
+  }
+
+  override trim(nowMs: number, groupsMax: number): number {
+    const groups = super.trim(nowMs, groupsMax);
+    if (groups > 0) this.#writes.push({ kind: "trim", groups });
+    return groups;
   }
 
   override checkpoint(): boolean {

@@ -20,17 +20,20 @@ export interface TimedValue {
 /** Devices that send to a store in this process, and what they have sent, for the oracle. */
 export class Sender {
   ingest: IngestHarness;
-  readonly store: MemoryStore;
+  store: IngestHarness["store"];
   readonly devices = new Map<string, SentDevice>();
   readonly samples: OracleSample[] = [];
   readonly #calls = new Map<string, HarnessCall>();
   readonly #sequences = new Map<string, number>();
 
-  /** @param finestKeptMs how long the finest tier is kept; undefined: for ever */
-  constructor(widthsMs: readonly number[], nowMs?: number, finestKeptMs?: number) {
-    this.store = new MemoryStore(
-      widthsMs.map((widthMs, t) => ({ widthMs, retentionMs: t === 0 ? finestKeptMs : undefined })),
-    );
+  /**
+   * @param finestKeptMs how long the finest tier is kept; undefined: for ever
+   * @param store of these tiers; undefined: one in memory
+   */
+  constructor(widthsMs: readonly number[], nowMs?: number, finestKeptMs?: number, store?: IngestHarness["store"]) {
+    this.store =
+      store ??
+      new MemoryStore(widthsMs.map((widthMs, t) => ({ widthMs, retentionMs: t === 0 ? finestKeptMs : undefined })));
     this.ingest = new IngestHarness(this.store, nowMs === undefined ? {} : { nowMs });
   }
 
@@ -65,9 +68,10 @@ export class Sender {
     this.ingest.elapsedMs += ms;
   }
 
-  /** The writer ends without notice, and starts again. */
-  crash(): void {
+  /** The writer ends without notice, and starts again. @param store opened again; undefined: the same */
+  crash(store = this.store): void {
     const { nowMs, elapsedMs } = this.ingest;
+    this.store = store;
     this.ingest = new IngestHarness(this.store, { nowMs, elapsedMs });
     for (const device of this.devices.keys()) this.#connect(device);
   }

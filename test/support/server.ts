@@ -12,7 +12,7 @@ import { IngestService } from "../../proto/gen/telemetry/v1/ingest_service_pb.js
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 
 /** What a test's server has of its own. */
-export type ServerTimes = Pick<ServerOptions, "latenessMs"> & Partial<Pick<ServerOptions, "tiers">>;
+export type ServerTimes = Pick<ServerOptions, "latenessMs" | "keepRaw"> & Partial<Pick<ServerOptions, "tiers">>;
 
 /** A whole server on a free port and a data directory of its own, with a channel to it. */
 export class TestServer {
@@ -96,10 +96,10 @@ export async function startServer(quotas: Partial<IngestQuotas> = {}, times: Ser
 }
 
 /** One server for all tests of a file: each uses devices of its own. */
-export function serverOfFile(quotas: Partial<IngestQuotas> = {}): () => TestServer {
+export function serverOfFile(quotas: Partial<IngestQuotas> = {}, times: ServerTimes = {}): () => TestServer {
   let server: TestServer | undefined;
   beforeAll(async () => {
-    server = await TestServer.start(quotas);
+    server = await TestServer.start(quotas, times);
   });
   afterAll(() => server?.remove());
   return () => {

@@ -12,6 +12,7 @@ export function openAsOne(tiers: readonly Tier[]): AggregateStore & Journal & Ag
     series: reader.series.bind(reader),
     unknownDevices: reader.unknownDevices.bind(reader),
     openRange: reader.openRange.bind(reader),
+    openChanged: reader.openChanged.bind(reader),
     select: reader.select.bind(reader),
     progress: reader.progress.bind(reader),
   });

@@ -37,7 +37,9 @@ describe("serve", () => {
     const { code, stdout, stderr } = await server.ended;
     expect(code).toBe(0);
     expect(jsonLines(stdout)).toEqual([{ event: "ready", grpc: address }, { event: "stopped" }]);
-    expect(stderr).toBe(`tidemark: durability fsync\n${tiers}tidemark: limits: ${limits}\ntidemark: draining\n`);
+    expect(stderr).toBe(
+      `tidemark: durability fsync\n${tiers}tidemark: raw samples: not kept\ntidemark: limits: ${limits}\ntidemark: draining\n`,
+    );
     await expect(devicesAt(address)).rejects.toMatchObject({ status: "UNAVAILABLE" });
   });
 

@@ -6,43 +6,55 @@ import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, setWindow, type WindowTable } from "../../aggregate/window-table.ts";
 import { gapsPerDeviceMax } from "../../base/limits.ts";
 import { foldMark, latest } from "../marks.ts";
+import { isOver, type RawRetention } from "../raw-retention.ts";
 import type { DeviceDetail, DeviceFilter, GapRow, PurgePosition, RefusalRow, StandingMark } from "../registry.ts";
 import { matches, matchesDevice, type Selector } from "../selector.ts";
-import type {
-  AggregateReader,
-  AggregateStore,
-  CatalogStep,
-  Device,
-  DeviceRow,
-  Journal,
-  JournalEntry,
-  JournalPosition,
-  NextIds,
-  OpenWindows,
-  ProgressColumns,
-  RangePage,
-  RangeReader,
-  RangeRequest,
-  Selection,
-  Series,
-  SeriesPosition,
-  SeriesRow,
-  Session,
-  StoredDevice,
+import {
+  type AggregateReader,
+  type AggregateStore,
+  type CatalogStep,
+  type ChangedReader,
+  type ChangedRequest,
+  type Device,
+  type DeviceRow,
+  type GroupSpan,
+  type Journal,
+  type JournalEntry,
+  type JournalExtent,
+  type JournalPosition,
+  type JournalReader,
+  type NextIds,
+  noSpan,
+  type OpenWindows,
+  type ProgressColumns,
+  type RangePage,
+  type RangeReader,
+  type RangeRequest,
+  type Selection,
+  type Series,
+  type SeriesPosition,
+  type SeriesRow,
+  type Session,
+  type SessionHandles,
+  type StoredDevice,
 } from "../store.ts";
 
 /**
  * The reference model: what the stores must do, in the fewest words. Nothing here is fast, bounded or
  * durable; tests hold the other stores and the pipeline against it.
  */
-export class MemoryStore implements AggregateStore, Journal, AggregateReader {
+export class MemoryStore implements AggregateStore, Journal, AggregateReader, JournalReader {
   readonly incarnation = "0".repeat(32);
   readonly durability = "process";
   readonly tiers: readonly Tier[];
   readonly rolledMs: number[];
   position: JournalPosition = 0;
+  settled: JournalPosition = 0;
   commits = 0;
-  readonly #journal: JournalEntry[] = [];
+  readonly #keepRaw: RawRetention | undefined;
+  readonly #journal: (JournalEntry & { readonly span: GroupSpan })[] = [];
+  /** By session and handle. */
+  readonly #handlesSince = new Map<string, JournalPosition>();
   readonly #positions = new Map<Shard, JournalPosition>();
   /** By `Device.id`, deleted ones too. */
   readonly #devices = new Map<number, Device>();
@@ -54,8 +66,9 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   readonly #series = new Map<number, Series>();
   #windows = new Map<string, { tier: Tier; table: WindowTable }>();
 
-  constructor(tiers: readonly Tier[]) {
+  constructor(tiers: readonly Tier[], keepRaw?: RawRetention) {
     this.tiers = tiers;
+    this.#keepRaw = keepRaw;
     this.rolledMs = tiers.map((_, t) => (t === 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY));
   }
 
@@ -93,7 +106,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
     );
   }
 
-  append(records: Uint8Array | undefined, catalog: CatalogStep): JournalPosition {
+  append(records: Uint8Array | undefined, catalog: CatalogStep, span: GroupSpan = noSpan): JournalPosition {
     const next = (id: number, after: number) => Math.max(id, after + 1);
     for (const device of catalog.devices) {
       this.#devices.set(device.id, structuredClone(device));
@@ -106,22 +119,77 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
     }
     this.#gaps.push(...(catalog.gaps ?? []));
     for (const refusal of catalog.refusals ?? []) this.#addRefusal(refusal);
-    for (const [session, handle, series] of catalog.handles) this.#sessions.get(session)?.handles.set(handle, series);
+    for (const [session, handle, series] of catalog.handles) {
+      this.#sessions.get(session)?.handles.set(handle, series);
+      this.#handlesSince.set(`${session}/${handle}`, this.position + 1);
+    }
     if (records !== undefined) {
       this.position += 1;
-      this.#journal.push({ position: this.position, records: records.slice() });
+      this.#journal.push({ position: this.position, records: records.slice(), span });
     }
     return this.position;
   }
 
   read(): Iterable<JournalEntry> {
-    return [...this.#journal];
+    const unsettled = this.#journal.filter(({ position }) => position > this.settled);
+    return unsettled.map(({ position, records }) => ({ position, records }));
   }
 
-  trim(through: JournalPosition, groupsMax: number): number {
-    const past = this.#journal.filter(({ position }) => position <= through).slice(0, groupsMax);
-    this.#journal.splice(0, past.length);
-    return this.#journal.length;
+  settle(through: JournalPosition): void {
+    this.settled = Math.max(this.settled, Math.min(through, this.position));
+  }
+
+  trim(nowMs: number, groupsMax: number): number {
+    let deleted = 0;
+    while (deleted < groupsMax && this.#isTrimmable(nowMs)) {
+      this.#journal.shift();
+      deleted += 1;
+    }
+    return deleted;
+  }
+
+  #isTrimmable(nowMs: number): boolean {
+    const [oldest] = this.#journal;
+    if (oldest === undefined || oldest.position > this.settled) return false;
+    const bytes = this.#journal.reduce((sum, { records }) => sum + records.length, 0);
+    return this.#keepRaw === undefined || isOver(this.#keepRaw, oldest.span.receivedMs, bytes, nowMs);
+  }
+
+  extent(): JournalExtent {
+    const [first] = this.#journal;
+    return { first: first?.position ?? this.position + 1, last: this.position, receivedMs: first?.span.receivedMs };
+  }
+
+  findGroup(
+    after: JournalPosition,
+    through: JournalPosition,
+    rangeFromMs: number,
+    rangeToMs: number,
+  ): JournalPosition | undefined {
+    return this.#journal.find(({ position, span: { fromMs, toMs } }) => {
+      if (position <= after || position > through || fromMs === undefined || toMs === undefined) return false;
+      return fromMs < rangeToMs && toMs >= rangeFromMs;
+    })?.position;
+  }
+
+  readGroup(position: JournalPosition): Uint8Array | undefined {
+    return this.#journal.find((entry) => entry.position === position)?.records;
+  }
+
+  sessionHandles(session: number): SessionHandles | undefined {
+    const found = this.#sessions.get(session);
+    if (found === undefined) return undefined;
+    const handles = [...found.handles].map(([handle, series]) => {
+      return [handle, series, this.#handlesSince.get(`${session}/${handle}`) ?? 0] as const;
+    });
+    return { device: found.device, handles };
+  }
+
+  seriesRow(id: number): SeriesRow | undefined {
+    const series = this.#series.get(id);
+    const device = this.#live().find((each) => each.id === series?.device);
+    if (series === undefined || device === undefined) return undefined;
+    return { ...series, deviceId: device.deviceId, labels: device.labels };
   }
 
   positions(): ReadonlyMap<Shard, JournalPosition> {
@@ -361,19 +429,24 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
       .filter((table) => rows.has(table.series[0]))
       .filter((table) => table.starts[0] >= fromMs && table.starts[0] < request.toMs)
       .sort((a, b) => a.starts[0] - b.starts[0] || a.series[0] - b.series[0]);
-    const told = new Set<number>();
-    let first = true;
-    const next = (windowsMax: number): RangePage | undefined => {
-      if (!first && found.length === 0) return undefined;
-      first = false;
-      const windows = createWindowTable();
-      for (const table of found.splice(0, windowsMax)) copyWindow(table, 0, windows);
-      const ids = new Set(windows.series.subarray(0, windows.length));
-      const series = [...rows.values()].filter((row) => ids.has(row.id) && !told.has(row.id));
-      for (const row of series) told.add(row.id);
-      return { windows, series };
-    };
-    return { storedUntilMs: this.rolledMs[this.tiers.findIndex(({ widthMs }) => widthMs === request.widthMs)], next };
+    const storedUntilMs = this.rolledMs[this.tiers.findIndex(({ widthMs }) => widthMs === request.widthMs)];
+    return { storedUntilMs, ...pagesOf(found, rows) };
+  }
+
+  openChanged({ selector, widthMs, after, beforeMs }: ChangedRequest): ChangedReader {
+    const rows = new Map(this.series(selector, undefined, Number.MAX_SAFE_INTEGER).map((row) => [row.id, row]));
+    const all = this.#windowsOfTier(widthMs).filter((table) => rows.has(table.series[0]));
+    const changed = all.filter((table) => table.revisions[0] > after && table.starts[0] < beforeMs);
+    const found = changed.map(copyOf);
+    for (const table of found) {
+      if (rows.get(table.series[0])?.kind !== "counter") continue;
+      const before = all.find((each) => {
+        return each.series[0] === table.series[0] && each.starts[0] === table.starts[0] - widthMs;
+      });
+      table.valuesBefore[0] = before?.lasts[0] ?? Number.NaN;
+      table.timesBeforeMs[0] = before?.lastTimesMs[0] ?? Number.NaN;
+    }
+    return pagesOf(found, rows);
   }
 
   close(): void {}
@@ -451,6 +524,29 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader {
   #windowsOf(widthMs: number): WindowTable[] {
     return [...this.#windows.values()].filter(({ tier }) => tier.widthMs === widthMs).map(({ table }) => table);
   }
+}
+
+function copyOf(table: WindowTable): WindowTable {
+  const copy = createWindowTable(1);
+  copyWindow(table, 0, copy);
+  return copy;
+}
+
+/** @param found windows, a table each */
+function pagesOf(found: WindowTable[], rows: ReadonlyMap<number, SeriesRow>): ChangedReader {
+  const told = new Set<number>();
+  let first = true;
+  const next = (windowsMax: number): RangePage | undefined => {
+    if (!first && found.length === 0) return undefined;
+    first = false;
+    const windows = createWindowTable();
+    for (const table of found.splice(0, windowsMax)) copyWindow(table, 0, windows);
+    const ids = new Set(windows.series.subarray(0, windows.length));
+    const series = [...rows.values()].filter((row) => ids.has(row.id) && !told.has(row.id));
+    for (const row of series) told.add(row.id);
+    return { windows, series };
+  };
+  return { next };
 }
 
 function windowKey(widthMs: number, startMs: number, series: number): string {

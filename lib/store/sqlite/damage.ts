@@ -72,7 +72,7 @@ const rollbackVersion = 1;
  */
 function checkPosition(db: Database.Database, dataDir: string, file: string): void {
   const { incarnation, position } = db
-    .prepare("SELECT incarnation, max(trimmed, coalesce((SELECT max(position) FROM journal), 0)) AS position FROM meta")
+    .prepare("SELECT incarnation, max(settled, coalesce((SELECT max(position) FROM journal), 0)) AS position FROM meta")
     .get() as { incarnation: string; position: number };
   const acked = readAckedPosition(dataDir, incarnation);
   if (acked <= position) return;

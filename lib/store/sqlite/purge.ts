@@ -1,5 +1,6 @@
 import type { Database } from "better-sqlite3";
 import type { SeriesRange } from "../../aggregate/roll-up.ts";
+import { seriesOf, shardOf } from "../../aggregate/shard.ts";
 import type { DeletedDevices, PurgePosition } from "../registry.ts";
 import type { Device, Session } from "../store.ts";
 import {
@@ -68,7 +69,10 @@ export class SqliteDeletedDevices implements DeletedDevices {
       if (startMs > at) run = 0;
       for (; run < runs.length; run += 1) {
         if (steps >= stepsMax) return { startMs, run };
-        steps += 1 + this.#sql.deleteWindows.run(widthMs, startMs, runs[run].first, runs[run].last).changes;
+        const { first, last } = runs[run];
+        const { changes } = this.#sql.deleteWindows.run(widthMs, startMs, first, last);
+        if (changes > 0) this.#sql.deleteChanges.run(widthMs, startMs, shardOf(first), shardOf(last));
+        steps += 1 + changes;
       }
       run = 0;
       at = startMs + widthMs;
@@ -94,6 +98,8 @@ export class SqliteDeletedDevices implements DeletedDevices {
   }
 }
 
+const shardSeries = seriesOf(0).last + 1;
+
 function prepareStatements(db: Database) {
   const these = "(SELECT value FROM json_each(?))";
   // Two look-ups, each by an index that has one kind of device only.
@@ -112,6 +118,12 @@ function prepareStatements(db: Database) {
       .pluck(),
     seriesOf: db.prepare(`SELECT id FROM series WHERE device IN ${these} ORDER BY id`).pluck(),
     deleteWindows: db.prepare("DELETE FROM windows WHERE tier_ms = ? AND start_ms = ? AND series BETWEEN ? AND ?"),
+    // What finds windows that changed goes with the last of them.
+    deleteChanges: db.prepare(
+      `DELETE FROM changes WHERE tier_ms = ? AND start_ms = ? AND shard BETWEEN ? AND ? AND NOT EXISTS (
+         SELECT 1 FROM windows WHERE windows.tier_ms = changes.tier_ms AND windows.start_ms = changes.start_ms
+           AND series BETWEEN shard * ${shardSeries} AND shard * ${shardSeries} + ${shardSeries - 1})`,
+    ),
     deleteHandles: db.prepare(
       `DELETE FROM handles WHERE (session, handle) IN
        (SELECT session, handle FROM sessions JOIN handles ON session = sessions.id WHERE device IN ${these} LIMIT ?)`,

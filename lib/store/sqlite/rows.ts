@@ -176,15 +176,19 @@ export type Statements = ReturnType<typeof prepareStatements>;
 
 export function prepareStatements(db: Database) {
   return {
-    meta: db.prepare("SELECT incarnation, trimmed, commits FROM meta"),
+    meta: db.prepare("SELECT incarnation, settled, commits FROM meta"),
     writeCommits: db.prepare("UPDATE meta SET commits = ?"),
     lastPosition: db.prepare("SELECT max(position) FROM journal").pluck(),
-    firstPosition: db.prepare("SELECT min(position) FROM journal").pluck(),
-    append: db.prepare("INSERT INTO journal VALUES (?, ?)"),
+    append: db.prepare("INSERT INTO journal VALUES (?, ?, ?, ?, ?)"),
     nextEntry: db.prepare("SELECT position, records FROM journal WHERE position > ? ORDER BY position LIMIT 1"),
-    lengths: db.prepare("SELECT length(records) FROM journal ORDER BY position LIMIT ?").pluck(),
+    journalBytes: db.prepare("SELECT coalesce(sum(length(records)), 0) FROM journal").pluck(),
+    oldest: db
+      .prepare(
+        "SELECT position, received_ms, length(records) FROM journal WHERE position <= ? ORDER BY position LIMIT ?",
+      )
+      .raw(),
     trim: db.prepare("DELETE FROM journal WHERE position <= ?"),
-    writeTrimmed: db.prepare("UPDATE meta SET trimmed = ?"),
+    settle: db.prepare("UPDATE meta SET settled = ?"),
     positions: db.prepare("SELECT shard, applied FROM shards").raw(),
     writePosition: db.prepare("INSERT OR REPLACE INTO shards VALUES (?, ?)"),
     device: db.prepare(`SELECT ${deviceColumns} FROM devices WHERE device_id = ? AND deleted_at_ms IS NULL`),
@@ -221,7 +225,7 @@ export function prepareStatements(db: Database) {
        ON CONFLICT DO UPDATE SET samples = samples + excluded.samples, batches = batches + excluded.batches`,
     ),
     writeSeries: db.prepare("INSERT OR REPLACE INTO series VALUES (@id, @device, @name, @kind, @unit, @description)"),
-    writeHandle: db.prepare("INSERT INTO handles VALUES (?, ?, ?)"),
+    writeHandle: db.prepare("INSERT INTO handles VALUES (?, ?, ?, ?)"),
     counters: db.prepare("SELECT id FROM series WHERE kind = 'counter'").pluck(),
     advanceRollUp: db.prepare("UPDATE tiers SET rolled_ms = ? WHERE tier_ms = ?"),
     // A handle keeps its series: only one that was refused, and has none, may get one.
@@ -232,6 +236,14 @@ export function prepareStatements(db: Database) {
       .raw(),
     writeWindow: db.prepare(
       "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    ),
+    writeChange: db.prepare(
+      "INSERT INTO changes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET revision = max(revision, excluded.revision)",
+    ),
+    pruneChanges: db.prepare(
+      `DELETE FROM changes WHERE (tier_ms, start_ms, shard) IN
+       (SELECT tier_ms, start_ms, shard FROM changes WHERE tier_ms = ? AND start_ms < ?
+        ORDER BY start_ms, shard LIMIT ?)`,
     ),
     prune: db.prepare(
       `DELETE FROM windows WHERE (tier_ms, start_ms, series) IN

@@ -5,7 +5,7 @@ import { TelemetryError } from "../../base/errors.ts";
 
 /** "tide" in ASCII: marks the file as ours, in the header where `file` and SQLite look for it. */
 export const applicationId = 0x7469_6465;
-export const schemaVersion = 3;
+export const schemaVersion = 4;
 
 /**
  * Windows are ordered by tier and time, then series: a flush writes neighbours (all series of one
@@ -15,14 +15,18 @@ export const schemaVersion = 3;
 const schema = `
 CREATE TABLE meta (
   incarnation TEXT NOT NULL,      -- 32 hexadecimal digits: names this database
-  trimmed     INTEGER NOT NULL,   -- journal positions up to here are deleted
+  settled     INTEGER NOT NULL,   -- every table shows the journal through here
   commits     INTEGER NOT NULL    -- transactions that have changed windows or marks of tiers
 ) STRICT;
 
--- Groups of records as they were acked, until every aggregate shows them.
+-- Groups of records as they were acked, until every aggregate shows them, and longer when raw samples are kept. What is
+-- looked for stands before the records: SQLite finds it without reading them.
 CREATE TABLE journal (
-  position INTEGER PRIMARY KEY,
-  records  BLOB NOT NULL          -- ingest/journal-records.ts
+  position    INTEGER PRIMARY KEY,
+  received_ms INTEGER NOT NULL,
+  from_ms     INTEGER,            -- earliest time of its samples; NULL: none counts
+  to_ms       INTEGER,            -- latest
+  records     BLOB NOT NULL       -- lib/journal/journal-records.ts
 ) STRICT;
 
 -- The tiers of this database. Windows of a tier that start before its mark are stored; later ones are the merge of the
@@ -86,6 +90,7 @@ CREATE TABLE handles (
   session INTEGER NOT NULL,
   handle  INTEGER NOT NULL,
   series  INTEGER NOT NULL,
+  since   INTEGER NOT NULL,       -- the first journal position at which it stands for the series
   PRIMARY KEY (session, handle)
 ) STRICT, WITHOUT ROWID;
 
@@ -130,6 +135,18 @@ CREATE TABLE windows (
   sketch        BLOB NOT NULL,    -- lib/aggregate/sketch-table.ts
   PRIMARY KEY (tier_ms, start_ms, series)
 ) STRICT, WITHOUT ROWID;
+
+-- The highest revision of the windows of a shard with one start: finds what changed after a commit without a look at
+-- windows that did not. It is written with the windows, and deleted with them.
+CREATE TABLE changes (
+  tier_ms  INTEGER NOT NULL,
+  start_ms INTEGER NOT NULL,
+  shard    INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  PRIMARY KEY (tier_ms, start_ms, shard)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX changes_by_revision ON changes (shard, revision);
 
 -- For people with a sqlite3 shell: the windows that are over.
 CREATE VIEW aggregates AS

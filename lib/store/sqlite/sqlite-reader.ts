@@ -4,6 +4,8 @@ import type { DeviceDetail, DeviceFilter, StandingMark } from "../registry.ts";
 import type { Selector } from "../selector.ts";
 import type {
   AggregateReader,
+  ChangedReader,
+  ChangedRequest,
   DeviceRow,
   OpenWindows,
   ProgressColumns,
@@ -13,6 +15,7 @@ import type {
   SeriesPosition,
   SeriesRow,
 } from "../store.ts";
+import { ChangedWindows, prepareChangeReads } from "./changed-windows.ts";
 import { openForReading } from "./database.ts";
 import { DeviceReader } from "./device-reader.ts";
 import { SeriesSelection, selectorParameters } from "./series-selection.ts";
@@ -31,6 +34,12 @@ export class SqliteReader implements AggregateReader {
   readonly #ranges: RangeStatements;
   readonly #devices: DeviceReader;
 
+  readonly #changed: ReturnType<typeof prepareChangeReads>;
+  readonly #seriesById = (id: number): SeriesRow | undefined => {
+    const row = this.#sql.seriesById.get(id) as SeriesColumns | undefined;
+    return row === undefined ? undefined : readSeries(row);
+  };
+
   constructor(db: Database, tiers: readonly Tier[]) {
     this.#db = db;
     this.tiers = tiers;
@@ -38,6 +47,7 @@ export class SqliteReader implements AggregateReader {
     this.#selection = new SeriesSelection(db);
     this.#ranges = new RangeStatements(db);
     this.#devices = new DeviceReader(db);
+    this.#changed = prepareChangeReads(db);
   }
 
   /**
@@ -109,11 +119,12 @@ export class SqliteReader implements AggregateReader {
   }
 
   openRange(request: RangeRequest, selection = this.select(request.selector), open?: OpenWindows): RangeReader {
-    const seriesById = (id: number) => {
-      const row = this.#sql.seriesById.get(id) as SeriesColumns | undefined;
-      return row === undefined ? undefined : readSeries(row);
-    };
-    return new SqliteRange(this.#db, this.#ranges, seriesById, this.tiers, request, selection, open);
+    return new SqliteRange(this.#db, this.#ranges, this.#seriesById, this.tiers, request, selection, open);
+  }
+
+  openChanged(request: ChangedRequest): ChangedReader {
+    const sql = { ...this.#ranges.of(undefined).reads, ...this.#changed };
+    return new ChangedWindows(this.#db, sql, this.tiers, request, this.select(request.selector), this.#seriesById);
   }
 
   close(): void {

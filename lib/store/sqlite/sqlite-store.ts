@@ -8,21 +8,25 @@ import { keptFromMs, type Tier } from "../../aggregate/tiers.ts";
 import type { WindowTable } from "../../aggregate/window-table.ts";
 import { reach } from "../../base/faults.ts";
 import { gapsPerDeviceMax } from "../../base/limits.ts";
+import { isOver, type RawRetention } from "../raw-retention.ts";
 import type { PurgePosition } from "../registry.ts";
-import type {
-  AggregateStore,
-  CatalogStep,
-  Device,
-  Durability,
-  Journal,
-  JournalEntry,
-  JournalPosition,
-  NextIds,
-  Series,
-  Session,
-  StoredDevice,
+import {
+  type AggregateStore,
+  type CatalogStep,
+  type Device,
+  type Durability,
+  type GroupSpan,
+  type Journal,
+  type JournalEntry,
+  type JournalPosition,
+  type NextIds,
+  noSpan,
+  type Series,
+  type Session,
+  type StoredDevice,
 } from "../store.ts";
 import { AckedPosition } from "./acked-position.ts";
+import { WindowChangesOfPart } from "./changed-windows.ts";
 import { checkUndamaged } from "./damage.ts";
 import { databaseFile, openForWriting } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
@@ -52,6 +56,8 @@ export interface SqliteStoreOptions {
   /** Finest first. */
   readonly tiers: readonly Tier[];
   readonly durability: Durability;
+  /** For how long settled groups stay in the journal; undefined: not at all. */
+  readonly keepRaw?: RawRetention | undefined;
   /** The log is too long when readers have kept it from being emptied up to here; 128 MiB by default. */
   readonly logBytesMax?: number;
 }
@@ -91,6 +97,10 @@ export class SqliteStore implements AggregateStore, Journal {
   readonly rolledMs: number[];
   #commits: number;
   #position: JournalPosition;
+  #settled: JournalPosition;
+  readonly #keepRaw: RawRetention | undefined;
+  /** Of the journal's records; without a bound on them, less what was there at the start. */
+  #journalBytes: number;
   readonly #db: Database.Database;
   readonly #lock: { release(): void };
   readonly #acked: AckedPosition;
@@ -102,7 +112,7 @@ export class SqliteStore implements AggregateStore, Journal {
 
   constructor(
     db: Database.Database,
-    { dataDir, tiers, logBytesMax = 128 * 1024 * 1024 }: SqliteStoreOptions,
+    { dataDir, tiers, keepRaw, logBytesMax = 128 * 1024 * 1024 }: SqliteStoreOptions,
     lock: { release(): void },
   ) {
     this.#db = db;
@@ -113,11 +123,15 @@ export class SqliteStore implements AggregateStore, Journal {
     this.#pageBytes = db.pragma("page_size", { simple: true }) as number;
     this.#sql = prepareStatements(db);
     this.#deleted = new SqliteDeletedDevices(db, this.#sql, (run) => this.#withoutSync(run));
-    const meta = this.#sql.meta.get() as { incarnation: string; trimmed: number; commits: number };
+    const meta = this.#sql.meta.get() as { incarnation: string; settled: number; commits: number };
     this.#commits = meta.commits;
     this.incarnation = meta.incarnation;
     this.rolledMs = readMarks(this.#sql);
-    this.#position = (this.#sql.lastPosition.get() as number | null) ?? meta.trimmed;
+    this.#settled = meta.settled;
+    this.#position = Math.max(meta.settled, (this.#sql.lastPosition.get() as number | null) ?? 0);
+    this.#keepRaw = keepRaw;
+    const isSized = keepRaw !== undefined && keepRaw.bytesMax !== Number.POSITIVE_INFINITY;
+    this.#journalBytes = isSized ? (this.#sql.journalBytes.get() as number) : 0;
     this.#acked = new AckedPosition(dataDir, this.incarnation);
     this.#acked.write(this.#position);
     this.durability = db.pragma("synchronous", { simple: true }) === synchronousFull ? "fsync" : "process";
@@ -125,6 +139,10 @@ export class SqliteStore implements AggregateStore, Journal {
 
   get position(): JournalPosition {
     return this.#position;
+  }
+
+  get settled(): JournalPosition {
+    return this.#settled;
   }
 
   get commits(): number {
@@ -194,20 +212,22 @@ export class SqliteStore implements AggregateStore, Journal {
     return this.#sql.superseded.get(device, spoolId) !== undefined;
   }
 
-  append(records: Uint8Array | undefined, catalog: CatalogStep): JournalPosition {
+  append(records: Uint8Array | undefined, catalog: CatalogStep, span: GroupSpan = noSpan): JournalPosition {
     const position = records === undefined ? this.#position : this.#position + 1;
+    const { receivedMs, fromMs = null, toMs = null } = span;
     // better-sqlite3 rolls back when the function throws, COMMIT included.
     this.#db.transaction(() => {
       this.#writeCatalog(catalog);
-      if (records !== undefined) this.#sql.append.run(position, records);
+      if (records !== undefined) this.#sql.append.run(position, receivedMs, fromMs, toMs, records);
     })();
     this.#position = position;
+    this.#journalBytes += records?.length ?? 0;
     this.#acked.write(position);
     return position;
   }
 
   *read(): Iterable<JournalEntry> {
-    let after = 0;
+    let after = this.#settled;
     for (;;) {
       const entry = this.#sql.nextEntry.get(after) as JournalEntry | undefined;
       if (entry === undefined) return;
@@ -216,28 +236,38 @@ export class SqliteStore implements AggregateStore, Journal {
     }
   }
 
-  trim(through: JournalPosition, groupsMax: number): number {
-    const first = this.#sql.firstPosition.get() as number | null;
-    if (first === null) return 0;
-    const last = Math.min(through, this.#lastToTrim(first, groupsMax));
-    if (last < first) return this.#position - first + 1;
+  settle(through: JournalPosition): void {
+    const settled = Math.min(through, this.#position);
+    if (settled <= this.#settled) return;
+    this.#withoutSync(() => {
+      this.#sql.settle.run(settled);
+    });
+    this.#settled = settled;
+  }
+
+  trim(nowMs: number, groupsMax: number): number {
+    const { groups, last, bytes } = this.#toTrim(nowMs, groupsMax);
+    if (groups === 0) return 0;
     this.#withoutSync(() => {
       this.#sql.trim.run(last);
-      this.#sql.writeTrimmed.run(last);
     });
-    return this.#position - last;
+    this.#journalBytes -= bytes;
+    return groups;
   }
 
   /** Groups can be large: to free the pages of several would hold up acks. */
-  #lastToTrim(first: JournalPosition, groupsMax: number): JournalPosition {
-    let bytes = 0;
-    let last = first - 1;
-    for (const length of this.#sql.lengths.iterate(groupsMax) as Iterable<number>) {
-      bytes += length;
-      if (last >= first && bytes > trimBytesMax) break;
-      last += 1;
+  #toTrim(nowMs: number, groupsMax: number): { groups: number; last: JournalPosition; bytes: number } {
+    const found = { groups: 0, last: 0, bytes: 0 };
+    const oldest = this.#sql.oldest.iterate(this.#settled, groupsMax) as Iterable<[number, number, number]>;
+    for (const [position, receivedMs, length] of oldest) {
+      const left = this.#journalBytes - found.bytes;
+      if (this.#keepRaw !== undefined && !isOver(this.#keepRaw, receivedMs, left, nowMs)) break;
+      if (found.groups > 0 && found.bytes + length > trimBytesMax) break;
+      found.groups += 1;
+      found.last = position;
+      found.bytes += length;
     }
-    return last;
+    return found;
   }
 
   positions(): ReadonlyMap<Shard, JournalPosition> {
@@ -305,6 +335,8 @@ export class SqliteStore implements AggregateStore, Journal {
       this.#changeWindows(() => {
         const { changes } = this.#sql.prune.run(tier.widthMs, before, windowsMax - deleted);
         deleted += changes;
+        // While some are left, so is what finds them.
+        if (deleted < windowsMax) this.#sql.pruneChanges.run(tier.widthMs, before, windowsMax);
         return changes > 0;
       });
     }
@@ -368,18 +400,22 @@ export class SqliteStore implements AggregateStore, Journal {
     for (const series of catalog.series) this.#sql.writeSeries.run(series);
     for (const [session, handle, series] of catalog.handles) {
       this.#sql.deleteRefusedHandle.run(session, handle);
-      this.#sql.writeHandle.run(session, handle, series);
+      this.#sql.writeHandle.run(session, handle, series, this.#position + 1);
     }
     for (const gap of catalog.gaps ?? []) writeGap(this.#sql, gap, gapsPerDeviceMax);
     for (const refusal of catalog.refusals ?? []) addRefusal(this.#sql, refusal);
   }
 
   #writeWindows({ widthMs, table, rows }: WindowPart): void {
+    const changes = new WindowChangesOfPart();
     const length = rows?.length ?? table.length;
     for (let i = 0; i < length; i += 1) {
       const at = rows === undefined ? i : rows[i];
-      if (table.counts[at] > 0) writeWindow(this.#sql, widthMs, table, at);
+      if (table.counts[at] === 0) continue;
+      writeWindow(this.#sql, widthMs, table, at);
+      changes.add(table, at);
     }
+    changes.write(this.#sql, widthMs);
   }
 }
 

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Journal } from "../../../lib/store/store.ts";
-import { commitSamples, deviceStep, readTiers, step, tiers } from "../steps.ts";
+import { commitSamples, deviceStep, nowMs, readTiers, step, tiers } from "../steps.ts";
 import type { Open } from "../store-contract.ts";
 
 const nothing = step({});
@@ -9,7 +9,7 @@ function appendGroups(journal: Journal, count: number): void {
   for (let i = 0; i < count; i += 1) journal.append(Uint8Array.of(i), nothing);
 }
 
-const kept = (journal: Journal) => Array.from(journal.read(), ({ position }) => position);
+const unsettled = (journal: Journal) => Array.from(journal.read(), ({ position }) => position);
 
 export function journalContract(open: Open): void {
   it("is read in the order in which it was appended, positions counted from 1", () => {
@@ -31,7 +31,7 @@ export function journalContract(open: Open): void {
     expect(store.append(Uint8Array.of(1), deviceStep(2, "fan", [2]))).toBe(1);
     expect(store.append(undefined, deviceStep(3, "valve", [3]))).toBe(1);
     expect(["pump", "fan", "valve"].map((id) => store.findDevice(id)?.series[0].id)).toEqual([1, 2, 3]);
-    expect(kept(store)).toEqual([1]);
+    expect(unsettled(store)).toEqual([1]);
   });
 
   it("is not changed by what is done to the bytes that went in", () => {
@@ -42,27 +42,52 @@ export function journalContract(open: Open): void {
     expect(Array.from(store.read(), (entry) => [...entry.records])).toEqual([[2, 3]]);
   });
 
-  it("is trimmed in bounded steps, and not beyond the position that was said", () => {
+  it("is read from behind what is settled, which never goes back", () => {
     const { store } = open(tiers);
+    appendGroups(store, 4);
+    for (const [through, settled] of [
+      [0, 0],
+      [3, 3],
+      [1, 3],
+      [1_000, 4],
+    ]) {
+      store.settle(through);
+      expect(store.settled).toBe(settled);
+      expect(unsettled(store)).toEqual([1, 2, 3, 4].filter((position) => position > settled));
+    }
+  });
+
+  it("is trimmed in bounded steps, and not beyond what is settled", () => {
+    const { store, journal } = open(tiers);
     appendGroups(store, 10);
-    expect(store.trim(7, 3)).toBe(7);
-    expect(kept(store)).toEqual([4, 5, 6, 7, 8, 9, 10]);
-    expect(store.trim(7, 3)).toBe(4);
-    expect(store.trim(7, 3)).toBe(3);
-    expect(store.trim(7, 3)).toBe(3);
-    expect(store.trim(0, 3)).toBe(3);
-    expect(kept(store)).toEqual([8, 9, 10]);
+    expect(store.trim(nowMs, 3)).toBe(0);
+    store.settle(7);
+    expect(journal.extent()).toMatchObject({ first: 1, last: 10 });
+    for (const [deleted, first] of [
+      [3, 4],
+      [3, 7],
+      [1, 8],
+      [0, 8],
+    ]) {
+      expect(store.trim(nowMs, 3)).toBe(deleted);
+      expect(journal.extent()).toMatchObject({ first, last: 10 });
+    }
+    expect(unsettled(store)).toEqual([8, 9, 10]);
   });
 
   it("goes on counting when everything was trimmed", () => {
-    const { store } = open(tiers);
-    expect(store.trim(5, 10)).toBe(0);
+    const { store, journal } = open(tiers);
+    expect(journal.extent()).toEqual({ first: 1, last: 0, receivedMs: undefined });
+    store.settle(5);
+    expect(store.trim(nowMs, 10)).toBe(0);
     appendGroups(store, 3);
-    expect(store.trim(1_000, 10)).toBe(0);
-    expect(store.trim(1_000, 10)).toBe(0);
+    store.settle(1_000);
+    expect(store.trim(nowMs, 10)).toBe(3);
+    expect(store.trim(nowMs, 10)).toBe(0);
+    expect(journal.extent()).toEqual({ first: 4, last: 3, receivedMs: undefined });
     expect(store.position).toBe(3);
     expect(store.append(Uint8Array.of(1), nothing)).toBe(4);
-    expect(kept(store)).toEqual([4]);
+    expect(unsettled(store)).toEqual([4]);
   });
 
   it("leaves windows, marks and positions of shards as they are when it is trimmed", () => {
@@ -70,7 +95,8 @@ export function journalContract(open: Open): void {
     store.append(Uint8Array.of(1), deviceStep(1, "pump", [1]));
     commitSamples(store, [{ series: 1, timeMs: 0, value: 1 }]);
     const before = [readTiers(reader), store.findDevice("pump"), store.positions()];
-    store.trim(1, 10);
+    store.settle(1);
+    expect(store.trim(nowMs, 10)).toBe(1);
     expect([readTiers(reader), store.findDevice("pump"), store.positions()]).toEqual(before);
   });
 }

@@ -1,7 +1,7 @@
 import { MemoryStore } from "../../../lib/store/memory/memory-store.ts";
 import { storeContract } from "../store-contract.ts";
 
-storeContract("MemoryStore", (tiers) => {
-  const store = new MemoryStore(tiers);
-  return { store, reader: store };
+storeContract("MemoryStore", (tiers, keepRaw) => {
+  const store = new MemoryStore(tiers, keepRaw);
+  return { store, reader: store, journal: store };
 });

@@ -1,9 +1,17 @@
-import type { SampleRun, WindowSet } from "../lib/aggregate/window-set.ts";
-import { BatchDecoder } from "../lib/wire/batch-decoder.ts";
-import { noSeries } from "./refused-handles.ts";
-import { SampleCheck, type SampleRefusal, type TimeBounds } from "./sample-check.ts";
+import type { SampleRun, WindowSet } from "../aggregate/window-set.ts";
+import { BatchDecoder } from "../wire/batch-decoder.ts";
+import { noSeries, SampleCheck, type SampleRefusal, type TimeBounds } from "./sample-check.ts";
 
-/** Takes a batch from its bytes into windows: the same way when it comes in, and when the journal is replayed. */
+/** Where the samples of a batch go. */
+export interface SampleSink {
+  /** @returns how many it has taken */
+  add(run: SampleRun): number;
+}
+
+/**
+ * Takes a batch from its bytes into windows, or wherever its samples go: the same way when it comes in, when the journal
+ * is replayed, and when its samples are read back.
+ */
 export class BatchIntake {
   readonly #decoder = new BatchDecoder();
   readonly #check = new SampleCheck();
@@ -47,11 +55,17 @@ export class BatchIntake {
    * @returns the number of samples, and the latest of their times
    */
   addTo(windows: WindowSet, watermarkMs: number): { added: number; latestMs: number } {
+    this.#run.watermarkMs = watermarkMs;
+    windows.latestMs = Number.NEGATIVE_INFINITY;
+    const added = this.runsTo(windows);
+    return { added, latestMs: windows.latestMs };
+  }
+
+  /** Hands on the batch that was read, a run of each metric and table. @returns how many samples were taken */
+  runsTo(sink: SampleSink): number {
     const { metricStart, timeStart, valueStart, tableCount } = this.#decoder;
     const { seriesOfMetric } = this.#check;
     const run = this.#run;
-    run.watermarkMs = watermarkMs;
-    windows.latestMs = Number.NEGATIVE_INFINITY;
     let added = 0;
     for (let table = 0; table < tableCount; table += 1) {
       run.timeStart = timeStart[table];
@@ -60,10 +74,10 @@ export class BatchIntake {
       for (let metric = metricStart[table]; metric < metricStart[table + 1]; metric += 1) {
         run.series = seriesOfMetric[metric];
         run.counter = this.#counters.has(run.series);
-        if (run.series !== noSeries) added += windows.add(run);
+        if (run.series !== noSeries) added += sink.add(run);
         run.valueStart += run.timeEnd - run.timeStart;
       }
     }
-    return { added, latestMs: windows.latestMs };
+    return added;
   }
 }

@@ -1,8 +1,12 @@
-import { batchSamplesMax, metricHandleMax, timeMsMax, timeMsMin } from "../lib/base/limits.ts";
-import { formatTime } from "../lib/base/time.ts";
-import { type BatchDecoder, BatchRefused } from "../lib/wire/batch-decoder.ts";
-import { RefusalReason } from "../proto/gen/telemetry/v1/batch_pb.js";
-import { noSeries } from "./refused-handles.ts";
+import { RefusalReason } from "../../proto/gen/telemetry/v1/batch_pb.js";
+import { batchSamplesMax, metricHandleMax, timeMsMax, timeMsMin } from "../base/limits.ts";
+import { formatTime } from "../base/time.ts";
+import { type BatchDecoder, BatchRefused } from "../wire/batch-decoder.ts";
+
+/**
+ * What a metric handle has in place of a series id when its metric was over a limit of series. Series ids start at 1.
+ */
+export const noSeries = 0;
 
 /** Samples of one batch that do not count, for one reason. */
 export interface SampleRefusal {

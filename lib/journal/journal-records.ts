@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { TelemetryError } from "../lib/base/errors.ts";
+import { TelemetryError } from "../base/errors.ts";
 import type { TimeBounds } from "./sample-check.ts";
 
 /**
@@ -80,29 +80,37 @@ export class JournalRecords {
   }
 }
 
-/** Reads a group back. @throws TelemetryError when it is damaged */
-export function readJournalRecords(group: Uint8Array): { bounds: GroupBounds; records: Iterable<JournalRecord> } {
-  const bytes = Buffer.from(group.buffer, group.byteOffset, group.byteLength);
-  const found = bytes.readUInt32LE(0);
-  if (found !== version || bytes.readUInt32LE(checksumAt) !== crc32(bytes.subarray(headerBytes))) {
-    throw new TelemetryError(
-      "FAILED_PRECONDITION",
-      "STORE_DAMAGED",
-      `a group of the journal (version ${found}) cannot be read: its bytes have changed. Put a backup into an empty ` +
-        "directory, or begin with an empty one: devices send what they still have",
-    );
+/** A group that is read back. */
+export class JournalGroup {
+  readonly bounds: GroupBounds;
+  readonly #bytes: Buffer;
+
+  /** @throws TelemetryError when it is damaged */
+  constructor(group: Uint8Array) {
+    const bytes = Buffer.from(group.buffer, group.byteOffset, group.byteLength);
+    const found = bytes.readUInt32LE(0);
+    if (found !== version || bytes.readUInt32LE(checksumAt) !== crc32(bytes.subarray(headerBytes))) {
+      throw new TelemetryError(
+        "FAILED_PRECONDITION",
+        "STORE_DAMAGED",
+        `a group of the journal (version ${found}) cannot be read: its bytes have changed. Put a backup into an empty ` +
+          "directory, or begin with an empty one: devices send what they still have",
+      );
+    }
+    this.#bytes = bytes;
+    this.bounds = {
+      nowMs: bytes.readDoubleLE(8),
+      keptFromMs: bytes.readDoubleLE(16),
+      latestMs: bytes.readDoubleLE(24),
+      latenessMs: bytes.readDoubleLE(32),
+    };
   }
-  const count = bytes.readUInt32LE(4);
-  const bounds = {
-    nowMs: bytes.readDoubleLE(8),
-    keptFromMs: bytes.readDoubleLE(16),
-    latestMs: bytes.readDoubleLE(24),
-    latenessMs: bytes.readDoubleLE(32),
-  };
-  function* records(): Generator<JournalRecord> {
-    let at = headerBytes;
-    for (let i = 0; i < count; i += 1) {
-      const length = bytes.readUInt32LE(at + 4);
+
+  /** @param from where to begin: `end` of a record; the first one unless told otherwise */
+  *records(from = headerBytes): Generator<JournalRecord & { readonly end: number }> {
+    const bytes = this.#bytes;
+    for (let at = from; at < bytes.length; ) {
+      const end = at + recordBytes + bytes.readUInt32LE(at + 4);
       yield {
         session: bytes.readUInt32LE(at),
         sequence: bytes.readDoubleLE(at + 8),
@@ -111,10 +119,10 @@ export function readJournalRecords(group: Uint8Array): { bounds: GroupBounds; re
         samplesLost: bytes.readDoubleLE(at + 32),
         batchesLost: bytes.readDoubleLE(at + 40),
         watermarkMs: bytes.readDoubleLE(at + 48),
-        bytes: bytes.subarray(at + recordBytes, at + recordBytes + length),
+        bytes: bytes.subarray(at + recordBytes, end),
+        end,
       };
-      at += recordBytes + length;
+      at = end;
     }
   }
-  return { bounds, records: records() };
 }
