@@ -41,6 +41,22 @@ describe("samples", () => {
     ]);
   });
 
+  it("of a deleted device are not shown, at once, after a restart, and when its id is created again", async () => {
+    const server = await start();
+    for (const [i, id] of ["press", "lathe"].entries()) await push(server, id, 1, [i + 1]);
+    await server.devices.deleteDevice({ deviceId: "press" });
+    const values = async () => (await read(server, day)).samples.map(({ deviceId, value }) => [deviceId, value]);
+    expect(await values()).toEqual([["lathe", 2]]);
+    await server.restart();
+    expect(await values()).toEqual([["lathe", 2]]);
+    await server.devices.createDevice({ deviceId: "press" });
+    await push(server, "press", 2, [7]);
+    expect(await values()).toEqual([
+      ["lathe", 2],
+      ["press", 7],
+    ]);
+  });
+
   it("are those of the selection, by names and prefixes and labels", async () => {
     const server = await start();
     for (const [i, [id, site]] of [
