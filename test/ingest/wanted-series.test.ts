@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { DeviceState } from "../../ingest/sessions.ts";
+import type { DeviceState } from "../../ingest/device-states.ts";
 import { WantedSeriesIndex } from "../../ingest/wanted-series.ts";
 import type { LiveFilter } from "../../lib/store/live-feed.ts";
 import type { Selector } from "../../lib/store/selector.ts";
