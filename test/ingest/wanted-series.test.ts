@@ -31,6 +31,7 @@ function start(devices: number) {
     seriesByName: new Metrics([["m0", series(i + 1, i + 1, "m0")]]),
     superseded: new Set<string>(),
     calls: 1,
+    heardMs: 0,
   }));
   const refresh = () => {
     for (const state of states) index.refresh(state);
