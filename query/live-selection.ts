@@ -1,6 +1,12 @@
 import { provisionalState } from "../lib/aggregate/watermark.ts";
 import type { WindowTable } from "../lib/aggregate/window-table.ts";
-import { frameWindowsMax, selectionBytesMax, selectionPagesMax, selectionWindowBytes } from "../lib/base/limits.ts";
+import {
+  frameWindowsMax,
+  liveQuantileBytes,
+  liveWindowBytes,
+  selectionBytesMax,
+  selectionPagesMax,
+} from "../lib/base/limits.ts";
 import type { LiveFeed, LiveFilter, LiveListener } from "../lib/store/live-feed.ts";
 import type { Revision } from "../lib/store/store.ts";
 import { encodeFrame, type FrameColumns } from "../lib/wire/frame-encoder.ts";
@@ -70,7 +76,7 @@ export class LiveSelection implements LiveListener {
     this.#feed = feed;
     this.#onEncoded = onEncoded;
     this.#windows = new LiveWindows(request.widthMs, request.quantiles);
-    this.#windowBytes = selectionWindowBytes(request.quantiles.length);
+    this.#windowBytes = liveWindowBytes + request.quantiles.length * liveQuantileBytes;
     this.#windowsMax = Math.floor(selectionBytesMax / this.#windowBytes);
   }
 

@@ -136,13 +136,15 @@ export const heartbeatIntervalMs = 5_000;
 export const publishIntervalMs = 100;
 /** Changed windows that wait for the subscribers of one selection, in bytes; who is slower reads them from the store. */
 export const selectionBytesMax = 1 * mib;
-/** Memory of such a window: its columns, which may be half empty, its quantiles, and its place in an index. */
-export function selectionWindowBytes(quantiles: number): number {
-  return 256 + quantiles * 16;
-}
+/** Memory of such a window: its columns, which may be half empty, and its place in an index; and of each quantile of it. */
+export const liveWindowBytes = 256;
+export const liveQuantileBytes = 16;
 /** Encoded frames kept for the subscribers of one selection who are to be sent the same. */
 export const selectionPagesMax = 4;
-assert(selectionBytesMax / selectionWindowBytes(quantilesMax) > frameWindowsMax, "a selection has room for a frame");
+assert(
+  selectionBytesMax > frameWindowsMax * (liveWindowBytes + quantilesMax * liveQuantileBytes),
+  "a selection has room for a frame",
+);
 /** Windows whose becoming final a selection follows one by one: some 200 KiB, 1,000 series and more. */
 export const provisionalStartsMax = 5_000;
 /** A subscriber that has not taken a message for so long is ended: it has a token, and whoever reads it may be gone. */

@@ -2,8 +2,8 @@ import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   heartbeatIntervalMs,
+  liveWindowBytes,
   selectionBytesMax,
-  selectionWindowBytes,
   subscriberEndMsMax,
   subscriberReadMsMax,
   subscriberReadsMax,
@@ -21,7 +21,7 @@ import { gauge, Sender } from "../support/sender.ts";
 const widthsMs = [10_000, 60_000];
 const stalledMsMax = 60_000;
 /** More windows than a selection may keep. */
-const tooMany = Math.ceil(selectionBytesMax / selectionWindowBytes(0)) + 100;
+const tooMany = Math.ceil(selectionBytesMax / liveWindowBytes) + 100;
 
 beforeEach(() => {
   vi.useFakeTimers();

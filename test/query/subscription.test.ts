@@ -4,12 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { WindowSet } from "../../lib/aggregate/window-set.ts";
-import {
-  frameWindowsMax,
-  heartbeatIntervalMs,
-  latenessMsDefault,
-  selectionWindowBytes,
-} from "../../lib/base/limits.ts";
+import { frameWindowsMax, heartbeatIntervalMs, latenessMsDefault, liveWindowBytes } from "../../lib/base/limits.ts";
 import { neverAborted } from "../../lib/base/wait.ts";
 import { DeviceFeed } from "../../lib/store/device-feed.ts";
 import { LiveFeed, type LiveUpdate } from "../../lib/store/live-feed.ts";
@@ -173,7 +168,7 @@ describe("an open subscription", () => {
     const responses = source.subscribe();
     await responses.next();
     feed.publish(source.commit(3));
-    expect(subscriptions).toMatchObject({ size: 1, fullestBytes: 3 * selectionWindowBytes(0) });
+    expect(subscriptions).toMatchObject({ size: 1, fullestBytes: 3 * liveWindowBytes });
     await responses.next();
     expect(subscriptions).toMatchObject({ size: 1, fullestBytes: 0 });
     await responses.return?.();
