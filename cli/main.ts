@@ -3,7 +3,9 @@ import { Command } from "@commander-js/extra-typings";
 import { errorMessage, TelemetryError } from "../lib/base/errors.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addDemo } from "./commands/demo.ts";
+import { addDevices } from "./commands/devices.ts";
 import { addExport } from "./commands/export.ts";
+import { addMetrics } from "./commands/metrics.ts";
 import { addQuery } from "./commands/query.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addReset } from "./commands/reset.ts";
@@ -55,6 +57,8 @@ const commands = [
   addStatus,
   addBackup,
   addReset,
+  addDevices,
+  addMetrics,
 ];
 for (const add of commands) add(program as unknown as Command);
 
@@ -62,7 +66,7 @@ program.hook("preAction", (_, command) => {
   const { config } = program.opts();
   applyOffSwitches(command as unknown as Command);
   if (config !== undefined)
-    applyConfigFile(config, command as unknown as Command, program.commands as unknown as Command[]);
+    applyConfigFile(config, command as unknown as Command, leavesOf(program.commands as unknown as Command[]));
 });
 
 try {
@@ -72,6 +76,11 @@ try {
   const text = error instanceof TelemetryError || !(error instanceof Error) ? errorMessage(error) : error.stack;
   process.stderr.write(`tidemark: error: ${text}\n`);
   process.exit(exitCodeOf(error));
+}
+
+/** Commands that do something: `devices list`, not `devices`. */
+function leavesOf(commands: readonly Command[]): Command[] {
+  return commands.flatMap((command) => (command.commands.length === 0 ? command : (command.commands as Command[])));
 }
 
 function version(): string {

@@ -71,13 +71,13 @@ export function list(value: string, before: string[] | undefined): string[] {
 export function applyConfigFile(file: string, command: Command, commands: readonly Command[]): void {
   const sections = readObject(file, readJson(file));
   for (const name of Object.keys(sections)) {
-    const names = commands.map((each) => each.name());
+    const names = commands.map(sectionOf);
     if (!names.includes(name)) {
       throw invalidField(file, `has the key ${JSON.stringify(name)}`, `its sections are ${names.join(", ")}`);
     }
   }
-  for (const each of commands) checkSection(file, each, sections[each.name()]);
-  const section = (sections[command.name()] ?? {}) as Record<string, unknown>;
+  for (const each of commands) checkSection(file, each, sections[sectionOf(each)]);
+  const section = (sections[sectionOf(command)] ?? {}) as Record<string, unknown>;
   for (const option of command.options) {
     const value = section[option.name()];
     if (value === undefined) continue;
@@ -87,13 +87,20 @@ export function applyConfigFile(file: string, command: Command, commands: readon
   }
 }
 
+/** The command as it is written: `serve`, `devices list`. */
+function sectionOf(command: Command): string {
+  const { parent } = command;
+  return parent?.parent ? `${parent.name()} ${command.name()}` : command.name();
+}
+
 /** Every section, so that a slip shows before its command is used. */
 function checkSection(file: string, command: Command, section: unknown): void {
   if (section === undefined) return;
   const names = command.options.map((option) => option.name());
-  for (const key of Object.keys(readObject(`${file}: ${command.name()}`, section))) {
+  const name = sectionOf(command);
+  for (const key of Object.keys(readObject(`${file}: ${name}`, section))) {
     if (names.includes(key)) continue;
-    const path = JSON.stringify(`${command.name()}.${key}`);
+    const path = JSON.stringify(`${name}.${key}`);
     throw invalidField(file, `has the key ${path}`, `its keys are ${names.join(", ")}`);
   }
 }

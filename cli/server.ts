@@ -1,3 +1,4 @@
+import { deviceHandlers } from "../ingest/device-service.ts";
 import { Inlet } from "../ingest/inlet.ts";
 import { defaultQuotas, type IngestQuotas } from "../ingest/quotas.ts";
 import { ingestHandlers } from "../ingest/service.ts";
@@ -7,12 +8,15 @@ import { systemClock } from "../lib/base/clock.ts";
 import { latenessMsDefault } from "../lib/base/limits.ts";
 import type { Log } from "../lib/base/log.ts";
 import { RpcServer } from "../lib/rpc/server.ts";
+import { DeviceFeed } from "../lib/store/device-feed.ts";
 import { LiveFeed } from "../lib/store/live-feed.ts";
 import type { RawRetention } from "../lib/store/raw-retention.ts";
 import type { Durability } from "../lib/store/store.ts";
 import { AdminService } from "../proto/gen/telemetry/v1/admin_service_pb.js";
+import { DeviceService } from "../proto/gen/telemetry/v1/device_service_pb.js";
 import { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { QueryService } from "../proto/gen/telemetry/v1/query_service_pb.js";
+import { readDevices } from "../query/devices.ts";
 import { Reader } from "../query/reader.ts";
 import { type QueryOptions, queryHandlers } from "../query/service.ts";
 import { Subscriptions } from "../query/subscriptions.ts";
@@ -82,10 +86,12 @@ export class TidemarkServer {
       unwatch: (id) => writer.call("unwatch", id),
       follow: (widthMs, windows) => writer.call("follow", widthMs, windows),
     });
+    const deviceFeed = new DeviceFeed((watched) => writer.call("watchDevices", watched));
     const inlet = new Inlet(writer, { hasRates: quotas.samplesPerSecondMax !== Number.POSITIVE_INFINITY });
     writer.listener = {
       onSettled: (settlements, slabBytes) => inlet.onSettled(settlements, slabBytes),
       onUpdate: (update) => feed.publish(update),
+      onDevices: (events) => deviceFeed.publish(events),
     };
     const rpc = new RpcServer(log);
     const clock = systemClock;
@@ -96,6 +102,7 @@ export class TidemarkServer {
       // Nobody waits for it, and the thread may have ended.
       release: (hold) => void writer.call("release", hold).catch(() => {}),
     };
+    const standing: QueryOptions["standing"] = (deviceIds) => writer.call("standing", deviceIds);
     rpc.add(IngestService, "bytes", ingestHandlers(inlet));
     rpc.add(
       QueryService,
@@ -109,10 +116,15 @@ export class TidemarkServer {
         barrier,
         keepsRaw: keepRaw !== undefined,
         openWindows,
+        standing,
+        deviceFeed,
+        ending: ending.signal,
         incarnation: writer.ready.incarnation,
         ...(subscriberStalledMsMax !== undefined && { stalledMsMax: subscriberStalledMsMax }),
       }),
     );
+    const describe = async (deviceId: string) => (await readDevices({ reader, standing }, [deviceId]))[0];
+    rpc.add(DeviceService, "messages", deviceHandlers({ writer, describe }));
     rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, quotas, clock }));
     const { recoveredGroups, durability: found } = writer.ready;
     log.info(

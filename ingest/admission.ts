@@ -1,5 +1,5 @@
 import { keptFromMs } from "../lib/aggregate/tiers.ts";
-import { latestEventAfter, watermarkOf } from "../lib/aggregate/watermark.ts";
+import { latestEventAfter, latestSampleAfter, watermarkOf } from "../lib/aggregate/watermark.ts";
 import { WindowSet } from "../lib/aggregate/window-set.ts";
 import { invalidField, TelemetryError } from "../lib/base/errors.ts";
 import { rateExcessMax } from "../lib/base/limits.ts";
@@ -10,10 +10,12 @@ import { type AggregateStore, type Device, type GroupSpan, type JournalPosition,
 import { type BatchHeader, BatchRefused } from "../lib/wire/batch-decoder.ts";
 import { type Gap, RefusalReason, type Registration } from "../proto/gen/telemetry/v1/batch_pb.js";
 import { Call, type CallDevice, type Refusal } from "./call.ts";
+import type { CatalogChanges } from "./catalog-changes.ts";
 import { DeviceRates, overRate } from "./device-rates.ts";
+import type { DeviceState } from "./device-states.ts";
 import { MessageReader, malformed } from "./message-reader.ts";
 import { RefusalCounts } from "./refusal-counts.ts";
-import type { CatalogChanges, DeviceState, Sessions } from "./sessions.ts";
+import { deviceDeleted, type Sessions } from "./sessions.ts";
 import { type CallEvent, readSlab, type Slab } from "./slab.ts";
 
 /** What a group of slabs comes to: all of it is stored and answered together. */
@@ -178,7 +180,10 @@ export class Admission {
         );
       }
       const state = this.#sessions.register(registration, this.#nowMs);
-      if (before === undefined) this.#sessions.retain(state);
+      state.heardMs = this.#elapsedMs;
+      // Another state of the same id: it was deleted and created again meanwhile.
+      if (before !== undefined && before.state !== state) this.#sessions.release(before.state);
+      if (before?.state !== state) this.#sessions.retain(state);
       call.register(handle, state);
       this.#checkRate(call, state);
     } catch (error) {
@@ -227,6 +232,7 @@ export class Admission {
   #refuse(call: Call, device: CallDevice, refusal: Refusal): void {
     const { reason, samples, detail } = refusal;
     this.#counted.refused.add(reason, samples);
+    this.#sessions.changes.refuse(device.state.device, reason, samples);
     if (reason !== RefusalReason.SERIES_LIMIT) {
       call.refuse(device, refusal);
       return;
@@ -251,6 +257,14 @@ export class Admission {
     if (!this.#takesSequence(call, device, first, last, "gap.first_sequence")) return;
     const samplesLost = Number(gap.samples);
     const batchesLost = last - first + 1;
+    this.#sessions.changes.addGap({
+      device: device.state.device.id,
+      firstSequence: first,
+      lastSequence: last,
+      samples: samplesLost,
+      reason: gap.reason,
+      recordedAtMs: this.#nowMs,
+    });
     const none = { counted: 0, refused: 0, watermarkMs: Number.NEGATIVE_INFINITY, bytes: noBytes };
     this.#settle(call, device, { sequence: last, samplesLost, batchesLost, ...none }, Number.NEGATIVE_INFINITY);
   }
@@ -268,8 +282,12 @@ export class Admission {
       call.reject(error, handle);
       return undefined;
     }
+    const { deviceId, deletedAtMs } = device.state.device;
+    if (deletedAtMs !== undefined) {
+      call.reject(deviceDeleted(deviceId), handle);
+      return undefined;
+    }
     if (device.state.session !== device.session) {
-      const { deviceId } = device.state.device;
       const error = new TelemetryError(
         "FAILED_PRECONDITION",
         "SUPERSEDED",
@@ -278,6 +296,7 @@ export class Admission {
       call.reject(error, handle);
       return undefined;
     }
+    device.state.heardMs = this.#elapsedMs;
     return device;
   }
 
@@ -341,6 +360,7 @@ export class Admission {
       batchesLost: session.batchesLost + record.batchesLost,
       lastSeenAtMs: this.#nowMs,
       latestEventMs: latestEventAfter(session, latestMs, this.#nowMs, this.#latenessMs),
+      latestSampleMs: latestSampleAfter(session, latestMs, this.#nowMs),
     });
     if (record.counted > 0) this.#devices.add(target.state);
     call.ack(target);

@@ -23,8 +23,8 @@ import {
   UploadBatchesResponseSchema,
 } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import type { RateDelay } from "./device-rates.ts";
+import type { DeviceState } from "./device-states.ts";
 import type { IngestQuotas } from "./quotas.ts";
-import type { DeviceState } from "./sessions.ts";
 import type { CallMethod } from "./slab.ts";
 
 /** What the I/O thread does with a call after a group. */
@@ -235,6 +235,7 @@ const rejectReasons: Readonly<Record<string, RejectReason>> = {
   UNKNOWN_DEVICE: RejectReason.UNKNOWN_DEVICE,
   SEQUENCE_GAP: RejectReason.SEQUENCE_GAP,
   SUPERSEDED: RejectReason.SUPERSEDED,
+  DEVICE_DELETED: RejectReason.DEVICE_DELETED,
 };
 
 function toReject(error: TelemetryError, deviceHandle: number): MessageInitShape<typeof RejectSchema> {

@@ -12,7 +12,7 @@ import type { Clock } from "../lib/base/clock.ts";
 import type { LiveFilter, LiveUpdate } from "../lib/store/live-feed.ts";
 import type { Revision, SeriesRow, WindowChanges } from "../lib/store/store.ts";
 import type { Group } from "./admission.ts";
-import type { DeviceState } from "./sessions.ts";
+import type { DeviceState } from "./device-states.ts";
 import { WantedSeriesIndex } from "./wanted-series.ts";
 
 /** Where the whole values of windows are: `Flusher`. */
@@ -73,6 +73,15 @@ export class ChangeCollector {
       (sum, tier) => sum + collectedIn(tier).reduce((of, { table }) => of + table.length, 0),
       0,
     );
+  }
+
+  /** A device is deleted: nothing of it is handed on any more. */
+  forget(state: DeviceState): void {
+    this.#wanted.forget(state);
+    for (const { id } of state.seriesByName.values()) {
+      this.#series.delete(id);
+      this.#told.delete(id);
+    }
   }
 
   /**

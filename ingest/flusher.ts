@@ -108,6 +108,16 @@ export class Flusher implements WholeWindows {
     return this.#store.position - this.#store.settled;
   }
 
+  /** The tables show the journal through here. */
+  get appliedThrough(): JournalPosition {
+    return this.#store.settled;
+  }
+
+  /** The tier whose windows are being merged from the tier below; undefined: none. */
+  get rollingUpTier(): number | undefined {
+    return this.#rollUp.tier;
+  }
+
   /** Why nothing can be stored; empty when it can. */
   get problem(): string {
     return this.#problem;
@@ -223,6 +233,16 @@ export class Flusher implements WholeWindows {
       deleted = this.#store.prune(nowMs, windowsMax);
     });
     return deleted;
+  }
+
+  /** Does one step of something else that writes to the store, unless nothing can be stored. @returns what it returns */
+  try(step: () => boolean): boolean {
+    if (this.#failed || this.#problem !== "" || this.#hold.isHeld(this.#clock.elapsedMs())) return false;
+    let more = false;
+    this.#attempt(() => {
+      more = step();
+    });
+    return more;
   }
 
   /** Stores nothing from now on: the process is about to end. */

@@ -134,11 +134,10 @@ function conflate(
 }
 
 function hasChanges({ records, catalog }: Group): boolean {
-  const { devices, sessions, series, handles } = catalog;
-  return records !== undefined || devices.size + sessions.size + series.size + handles.length > 0;
+  return records !== undefined || !catalog.isEmpty;
 }
 
-function diskFull(cause: unknown): TelemetryError {
+export function diskFull(cause: unknown): TelemetryError {
   return new TelemetryError(
     "RESOURCE_EXHAUSTED",
     "DISK_FULL",

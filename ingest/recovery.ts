@@ -1,5 +1,5 @@
 import { type HeldShard, HeldWindows } from "../lib/aggregate/held-windows.ts";
-import { latestEventAfter } from "../lib/aggregate/watermark.ts";
+import { latestEventAfter, latestSampleAfter } from "../lib/aggregate/watermark.ts";
 import { WindowSet } from "../lib/aggregate/window-set.ts";
 import { reach } from "../lib/base/faults.ts";
 import { heldWindowsMax, stepRowsMax } from "../lib/base/limits.ts";
@@ -58,6 +58,7 @@ function settle(session: Session, record: JournalRecord, latestMs: number, { now
   session.samplesLost += record.samplesLost;
   session.batchesLost += record.batchesLost;
   session.latestEventMs = latestEventAfter(session, latestMs, nowMs, latenessMs);
+  session.latestSampleMs = latestSampleAfter(session, latestMs, nowMs);
   session.lastSeenAtMs = nowMs;
 }
 

@@ -11,7 +11,7 @@ import {
   metricUnitBytesMax,
   spoolIdBytes,
 } from "../lib/base/limits.ts";
-import type { Series } from "../lib/store/store.ts";
+import type { Labels, Series } from "../lib/store/store.ts";
 import type { Registration } from "../proto/gen/telemetry/v1/batch_pb.js";
 import type { MetricDefinition } from "../proto/gen/telemetry/v1/metric_pb.js";
 import { MetricKind } from "../proto/gen/telemetry/v1/metric_pb.js";
@@ -24,7 +24,7 @@ export function checkRegistration(registration: Registration): void {
   if (registration.deviceHandle === 0) {
     throw invalidField("registration.device_handle", "is 0", "choose a number from 1");
   }
-  checkText("registration.device_id", registration.deviceId, 1, deviceIdBytesMax);
+  checkDeviceId("registration.device_id", registration.deviceId);
   if (registration.spoolId.length !== spoolIdBytes) {
     throw invalidField(
       "registration.spool_id",
@@ -32,7 +32,7 @@ export function checkRegistration(registration: Registration): void {
       `send ${spoolIdBytes} random bytes, made once with the device's spool`,
     );
   }
-  checkLabels(registration.labels);
+  checkLabels("registration.labels", registration.labels);
   checkMetrics(registration.metrics);
 }
 
@@ -40,14 +40,18 @@ export function kindOf(definition: MetricDefinition): Series["kind"] {
   return definition.kind === MetricKind.COUNTER ? "counter" : "gauge";
 }
 
-function checkLabels(labels: Readonly<Record<string, string>>): void {
+export function checkDeviceId(field: string, deviceId: string): void {
+  checkText(field, deviceId, 1, deviceIdBytesMax);
+}
+
+export function checkLabels(field: string, labels: Labels): void {
   const entries = Object.entries(labels);
   if (entries.length > labelsMax) {
-    throw invalidField("registration.labels", `has ${entries.length} entries, the limit is ${labelsMax}`, "send fewer");
+    throw invalidField(field, `has ${entries.length} entries, the limit is ${labelsMax}`, "send fewer");
   }
   for (const [key, value] of entries) {
-    checkText("registration.labels key", key, 1, labelKeyBytesMax);
-    checkText(`registration.labels[${JSON.stringify(key)}]`, value, 0, labelValueBytesMax);
+    checkText(`${field} key`, key, 1, labelKeyBytesMax);
+    checkText(`${field}[${JSON.stringify(key)}]`, value, 0, labelValueBytesMax);
   }
 }
 
@@ -87,7 +91,7 @@ function checkMetrics(metrics: readonly MetricDefinition[]): void {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const controlCharacters = /[\u0000-\u001f\u007f-\u009f]/;
 
-function checkText(field: string, text: string, bytesMin: number, bytesMax: number): void {
+export function checkText(field: string, text: string, bytesMin: number, bytesMax: number): void {
   const bytes = Buffer.byteLength(text);
   if (bytes < bytesMin) throw invalidField(field, "is empty", `send ${bytesMin} to ${bytesMax} bytes`);
   if (bytes > bytesMax) {

@@ -40,6 +40,11 @@ export class RollUp {
     }
   }
 
+  /** The tier whose windows are being merged from the tier below; undefined: none. */
+  get tier(): number | undefined {
+    return this.#active?.tier;
+  }
+
   /**
    * Does one step. @returns whether it did something
    * @param flush stores what is held of a shard's windows, in that tier and between these starts

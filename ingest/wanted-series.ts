@@ -3,7 +3,7 @@ import { Interest, type InterestStamp, namedDevices } from "../lib/store/interes
 import type { LiveFilter } from "../lib/store/live-feed.ts";
 import { matchesMetric } from "../lib/store/selector.ts";
 import type { SeriesRow } from "../lib/store/store.ts";
-import type { DeviceState } from "./sessions.ts";
+import type { DeviceState } from "./device-states.ts";
 
 /** A series that some filter chooses. */
 export interface WantedSeries {
@@ -97,6 +97,17 @@ export class WantedSeriesIndex {
     }
     if (wanted) this.#devices.set(deviceId, state);
     else this.#devices.delete(deviceId);
+  }
+
+  /** A device is deleted. */
+  forget(state: DeviceState): void {
+    for (const { id } of state.seriesByName.values()) {
+      for (const t of this.#series.get(id)?.tiers ?? []) this.#onUnwanted(id, t);
+      this.#series.delete(id);
+    }
+    this.#seen.delete(state);
+    const { deviceId } = state.device;
+    if (this.#devices.get(deviceId) === state) this.#devices.delete(deviceId);
   }
 
   /** Lets go of what only filters that have gone had wanted. */

@@ -2,6 +2,7 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { interval, last, Subject, takeUntil } from "rxjs";
 import { shardOf } from "../lib/aggregate/shard.ts";
 import { systemClock } from "../lib/base/clock.ts";
+import { publishIntervalMs } from "../lib/base/limits.ts";
 import { failedReply, type ThreadCall } from "../lib/base/thread-calls.ts";
 import type { FollowedWindow, LiveFilter } from "../lib/store/live-feed.ts";
 import { matchesMetric, type Selector } from "../lib/store/selector.ts";
@@ -9,18 +10,24 @@ import type { SqliteStore } from "../lib/store/sqlite/sqlite-store.ts";
 import type { JournalPosition } from "../lib/store/store.ts";
 import { Admission } from "./admission.ts";
 import { ChangeCollector } from "./change-collector.ts";
+import { DeviceEvents } from "./device-events.ts";
 import { Flusher } from "./flusher.ts";
 import { ingestPipeline } from "./pipeline.ts";
+import { Purge } from "./purge.ts";
 import type { IngestQuotas } from "./quotas.ts";
 import { RecentMax } from "./recent-max.ts";
+import { RegistryWrites } from "./registry-writes.ts";
 import { Sessions } from "./sessions.ts";
 import type { Slab } from "./slab.ts";
+import { standingOf } from "./standing.ts";
 import type { FromWriter, ToWriter, WriterCalls, WriterStatus } from "./writer-messages.ts";
 
 /** Windows deleted in one step: a few milliseconds, so that acks do not wait. */
 const pruneWindows = 1_000;
 const pruneIntervalMs = 1_000;
 const pruneAgainMs = 20;
+const purgeIntervalMs = 1_000;
+const purgeAgainMs = 20;
 const flushCheckMs = 50;
 /** A window that has become final without a sample is told about this long afterwards. */
 const finalCheckMs = 1_000;
@@ -33,6 +40,9 @@ export class WriterLoop {
   readonly #admission: Admission;
   readonly #flusher: Flusher;
   readonly #collector: ChangeCollector;
+  readonly #purge: Purge;
+  readonly #registry: RegistryWrites;
+  readonly #events: DeviceEvents;
   readonly #slabs = new Subject<readonly Slab[]>();
   readonly #storeMs = new RecentMax();
   readonly #calls: { [K in keyof WriterCalls]: (...args: Parameters<WriterCalls[K]>) => unknown };
@@ -41,6 +51,9 @@ export class WriterLoop {
   #closed = false;
   #flushTimer: NodeJS.Timeout | undefined;
   #pruneTimer: NodeJS.Timeout | undefined;
+  #purgeTimer: NodeJS.Timeout | undefined;
+  #eventTimer: NodeJS.Timeout | undefined;
+  #silentTimer: NodeJS.Timeout | undefined;
 
   constructor(port: MessagePort, store: SqliteStore, quotas: IngestQuotas, latenessMs: number) {
     this.#port = port;
@@ -49,6 +62,21 @@ export class WriterLoop {
     this.#admission = new Admission(store, this.#sessions, latenessMs);
     this.#flusher = new Flusher(store, this.#sessions, systemClock, latenessMs);
     this.#collector = new ChangeCollector(this.#flusher, systemClock, latenessMs);
+    this.#purge = new Purge(store, this.#flusher);
+    this.#events = new DeviceEvents(this.#sessions, systemClock, latenessMs);
+    this.#registry = new RegistryWrites({
+      store,
+      sessions: this.#sessions,
+      flusher: this.#flusher,
+      collector: this.#collector,
+      purge: this.#purge,
+      clock: systemClock,
+      // Out of every call: it ends the thread.
+      onFatal: (error) =>
+        setImmediate(() => {
+          throw error;
+        }),
+    });
     this.#calls = {
       watch: (id, filter) => this.#watch(id, filter),
       unwatch: (id) => this.#collector.unwatch(id),
@@ -60,7 +88,12 @@ export class WriterLoop {
       },
       release: (hold) => this.#flusher.release(hold),
       status: () => this.#status(),
-      resetDevice: (deviceId) => this.#resetDevice(deviceId),
+      resetDevice: (deviceId) => this.#registry.reset(deviceId),
+      createDevice: (request) => this.#registry.create(request),
+      updateDevice: (request, paths) => this.#registry.update(request, paths),
+      deleteDevice: (deviceId, force) => this.#registry.delete(deviceId, force),
+      standing: (deviceIds) => standingOf(this.#sessions, this.#events, deviceIds),
+      watchDevices: (watched) => this.#events.watch(watched),
       backUp: (file) => store.backUp(file),
     };
     const pipeline = ingestPipeline(this.#slabs, {
@@ -79,6 +112,9 @@ export class WriterLoop {
     port.on("message", (message: ToWriter) => this.#onMessages(message));
     this.#flush();
     this.#prune();
+    this.#purgeTimer = setTimeout(() => this.#purgeDeleted(), purgeIntervalMs);
+    this.#publishEvents();
+    this.#silentTimer = setInterval(() => this.#events.tick(), finalCheckMs);
   }
 
   #post(message: FromWriter): void {
@@ -141,18 +177,6 @@ export class WriterLoop {
     return opened;
   }
 
-  #resetDevice(deviceId: string): boolean {
-    const found = this.#sessions.reset(deviceId);
-    try {
-      if (found) this.#store.append(undefined, this.#sessions.changes);
-    } catch (error) {
-      this.#sessions.rollback();
-      throw error;
-    }
-    this.#sessions.commit(this.#store.position, systemClock.elapsedMs());
-    return found;
-  }
-
   #shardsOf(selector: Selector): Iterable<number> | "all" {
     const { deviceIds, deviceIdPrefixes } = selector;
     if (deviceIds === undefined || deviceIdPrefixes !== undefined) return "all";
@@ -191,10 +215,22 @@ export class WriterLoop {
     this.#pruneTimer = setTimeout(() => this.#prune(), againMs);
   }
 
+  #purgeDeleted(): void {
+    const more = this.#flusher.try(() => this.#purge.step());
+    this.#purgeTimer = setTimeout(() => this.#purgeDeleted(), more ? purgeAgainMs : purgeIntervalMs);
+  }
+
+  /** Gathers for a while: a device that registers appears and is connected at once. */
+  #publishEvents(): void {
+    const events = this.#events.take();
+    if (events.length > 0) this.#post({ kind: "devices", events });
+    this.#eventTimer = setTimeout(() => this.#publishEvents(), publishIntervalMs);
+  }
+
   #close(): void {
     this.#closed = true;
-    clearTimeout(this.#flushTimer);
-    clearTimeout(this.#pruneTimer);
+    clearInterval(this.#silentTimer);
+    for (const timer of [this.#flushTimer, this.#pruneTimer, this.#purgeTimer, this.#eventTimer]) clearTimeout(timer);
     this.#slabs.complete();
     this.#flusher.finish();
     this.#store.close();

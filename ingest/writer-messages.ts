@@ -1,8 +1,10 @@
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import type { TelemetryErrorFields } from "../lib/base/errors.ts";
 import type { ThreadCall, ThreadReply } from "../lib/base/thread-calls.ts";
+import type { DeviceEvent } from "../lib/store/device-feed.ts";
 import type { FollowedWindow, LiveFilter, LiveUpdate } from "../lib/store/live-feed.ts";
 import type { RawRetention } from "../lib/store/raw-retention.ts";
+import type { Standing } from "../lib/store/registry.ts";
 import type { Selector } from "../lib/store/selector.ts";
 import type { Durability, JournalPosition, OpenRequest } from "../lib/store/store.ts";
 import type { AdmissionCounters } from "./admission.ts";
@@ -10,6 +12,7 @@ import type { Settlement } from "./call.ts";
 import type { HeldOpenWindows } from "./flusher.ts";
 import type { IngestQuotas } from "./quotas.ts";
 import type { RefusalCount } from "./refusal-counts.ts";
+import type { DeviceRequest } from "./registry.ts";
 import type { Slab } from "./slab.ts";
 
 /** What the writer thread is started with. */
@@ -57,6 +60,16 @@ export interface WriterCalls {
   status(): WriterStatus;
   /** Lets whichever spool registers next take a device over. @returns false when it is not known */
   resetDevice(deviceId: string): boolean;
+  /** @throws TelemetryError */
+  createDevice(request: DeviceRequest): void;
+  /** @param paths what to change: `labels`, `description`, or `labels.KEY`; none: all. @throws TelemetryError */
+  updateDevice(request: DeviceRequest, paths: readonly string[]): void;
+  /** @param force also when it is connected. @throws TelemetryError */
+  deleteDevice(deviceId: string, force: boolean): void;
+  /** How devices stand by what was acked so far. */
+  standing(deviceIds: readonly string[]): Standing;
+  /** From now on, what happens to devices is published, or not any more. */
+  watchDevices(watched: boolean): void;
   /** Copies the database into a new file. */
   backUp(file: string): void;
 }
@@ -83,4 +96,5 @@ export type FromWriter =
   | { readonly kind: "failed"; readonly error: TelemetryErrorFields }
   | { readonly kind: "settled"; readonly slabBytes: number; readonly settlements: readonly Settlement[] }
   | { readonly kind: "update"; readonly update: LiveUpdate }
+  | { readonly kind: "devices"; readonly events: readonly DeviceEvent[] }
   | { readonly kind: "reply"; readonly reply: ThreadReply };

@@ -5,6 +5,7 @@ import "better-sqlite3";
 import { errorMessage, fromFields, TelemetryError } from "../lib/base/errors.ts";
 import { startThread } from "../lib/base/thread.ts";
 import { ThreadCalls } from "../lib/base/thread-calls.ts";
+import type { DeviceEvent } from "../lib/store/device-feed.ts";
 import type { LiveUpdate } from "../lib/store/live-feed.ts";
 import type { Settlement } from "./call.ts";
 import type { Slab } from "./slab.ts";
@@ -14,6 +15,7 @@ import type { FromWriter, ToWriter, WriterCalls, WriterOptions, WriterReady } fr
 export interface WriterListener {
   onSettled(settlements: readonly Settlement[], slabBytes: number): void;
   onUpdate(update: LiveUpdate): void;
+  onDevices(events: readonly DeviceEvent[]): void;
 }
 
 /** The I/O thread's handle of the writer thread. */
@@ -75,6 +77,7 @@ export class Writer {
   #onMessage(message: FromWriter): void {
     if (message.kind === "settled") this.listener?.onSettled(message.settlements, message.slabBytes);
     else if (message.kind === "update") this.listener?.onUpdate(message.update);
+    else if (message.kind === "devices") this.listener?.onDevices(message.events);
     else if (message.kind === "reply") this.#calls.onReply(message.reply);
   }
 }

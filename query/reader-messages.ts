@@ -1,5 +1,6 @@
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import type { ThreadCall } from "../lib/base/thread-calls.ts";
+import type { DeviceDetail, DeviceFilter, StandingMark } from "../lib/store/registry.ts";
 import type { Selector } from "../lib/store/selector.ts";
 import type { DeviceRow, OpenWindows, Revision, Selection, SeriesPosition, SeriesRow } from "../lib/store/store.ts";
 import type { ChangedAnswerRequest } from "./changed-answer.ts";
@@ -38,7 +39,9 @@ export interface EncodedSamples {
 
 /** What can be asked of a reader thread: `AggregateReader`, with ranges named by number, and samples of the journal. */
 export interface ReaderCalls {
-  devices(after: string, limit: number): DeviceRow[];
+  devices(after: string, limit: number, filter?: DeviceFilter): DeviceRow[];
+  devicesOf(deviceIds: readonly string[], marks: readonly StandingMark[]): DeviceRow[];
+  deviceDetail(deviceId: string, marks: readonly StandingMark[]): DeviceDetail | undefined;
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[];
   unknownDevices(deviceIds: readonly string[]): string[];
   select(selector: Selector): Selection;

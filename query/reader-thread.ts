@@ -23,7 +23,9 @@ const scan = new SampleScan(openSqliteJournal(dataDir));
 const samples = new Map<number, SampleAnswer>();
 
 const calls: ReaderCalls = {
-  devices: (after, limit) => reader.devices(after, limit),
+  devices: (after, limit, filter) => reader.devices(after, limit, filter),
+  devicesOf: (deviceIds, marks) => reader.devicesOf(deviceIds, marks),
+  deviceDetail: (deviceId, marks) => reader.deviceDetail(deviceId, marks),
   series: (selector, after, limit) => reader.series(selector, after, limit),
   unknownDevices: (deviceIds) => reader.unknownDevices(deviceIds),
   select: (selector) => reader.select(selector),

@@ -1,16 +1,19 @@
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import type { Clock } from "../lib/base/clock.ts";
-import { TelemetryError } from "../lib/base/errors.ts";
 import type { Handlers } from "../lib/rpc/server.ts";
+import type { DeviceFeed } from "../lib/store/device-feed.ts";
+import type { Standing } from "../lib/store/registry.ts";
 import type { Selector } from "../lib/store/selector.ts";
 import type { OpenRequest, OpenWindows, Revision } from "../lib/store/store.ts";
 import type { QueryService } from "../proto/gen/telemetry/v1/query_service_pb.js";
+import { deviceHandlers } from "./devices.ts";
 import { listHandlers } from "./lists.ts";
 import { rangeHandlers } from "./ranges.ts";
 import type { Reader } from "./reader.ts";
 import { sampleHandlers } from "./samples.ts";
 import { subscribeHandlers } from "./subscribe.ts";
 import type { Subscriptions } from "./subscriptions.ts";
+import { watchHandlers } from "./watch-devices.ts";
 
 export interface QueryOptions {
   readonly reader: Reader;
@@ -29,6 +32,12 @@ export interface QueryOptions {
   readonly keepsRaw: boolean;
   /** What the writer has in memory. */
   readonly openWindows: OpenWindowsSource;
+  /** How devices stand by what was acked so far, beyond what the tables show. */
+  readonly standing: (deviceIds: readonly string[]) => Promise<Standing>;
+  /** What happens to devices. */
+  readonly deviceFeed: DeviceFeed;
+  /** Aborted when the server ends: watches end with it. */
+  readonly ending: AbortSignal;
   /** Names the database, 32 hexadecimal digits: resume tokens are good for one. */
   readonly incarnation: string;
   /** A subscriber that has not taken a message for so long is ended; `subscriberStalledMsMax` by default. */
@@ -50,14 +59,10 @@ export type QueryHandlers = Handlers<typeof QueryService, "messages">;
 export function queryHandlers(options: QueryOptions): QueryHandlers {
   return {
     ...listHandlers(options),
+    ...deviceHandlers(options),
+    ...watchHandlers(options),
     ...rangeHandlers(options),
     ...subscribeHandlers(options),
     ...sampleHandlers(options),
-    getDevice: unimplemented,
-    watchDevices: unimplemented,
   };
-}
-
-function unimplemented(): never {
-  throw new TelemetryError("INTERNAL", "UNIMPLEMENTED", "not there yet");
 }

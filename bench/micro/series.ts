@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Group } from "../../ingest/admission.ts";
+import { CatalogChanges } from "../../ingest/catalog-changes.ts";
 import { Flusher } from "../../ingest/flusher.ts";
 import { Sessions } from "../../ingest/sessions.ts";
 import type { Tier } from "../../lib/aggregate/tiers.ts";
@@ -102,7 +103,7 @@ function groupOf(from: number, to: number): Group {
     windows.add({ ...run, series, values });
   }
   const bounds = { nowMs: clock.now, latenessMs: latenessMsDefault, keptFromMs: 0, latestMs: clock.now };
-  const catalog = { devices: new Set<never>(), sessions: new Set<never>(), series: new Set<never>(), handles: [] };
+  const catalog = new CatalogChanges();
   return { bounds, records: undefined, span: noSpan, catalog, windows, devices: new Set(), calls: new Set() };
 }
 

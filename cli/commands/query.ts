@@ -23,7 +23,9 @@ export const metricSetting = () =>
   );
 
 export const whereSetting = () =>
-  setting("--where <label=value>", "only devices with this label; can be given again").argParser(label);
+  setting("--where <label=value>", "only devices with this label; can be given again").argParser(
+    labelArgument("--where"),
+  );
 export const quantileSetting = () =>
   setting(
     "--quantile <q>",
@@ -65,12 +67,15 @@ function isSelective(selection: Selection): boolean {
   return Object.values(names).some((each) => each.length > 0) || Object.keys(labels).length > 0;
 }
 
-function label(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
-  const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined) {
-    throw invalidField("--where", `is ${JSON.stringify(text)}`, "write LABEL=VALUE, such as site=north");
-  }
-  return { ...before, [name]: value };
+/** `LABEL=VALUE`, of a flag that can be given more than once. */
+export function labelArgument(flag: string) {
+  return (text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> => {
+    const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+    if (name === undefined || value === undefined) {
+      throw invalidField(flag, `is ${JSON.stringify(text)}`, "write LABEL=VALUE, such as site=north");
+    }
+    return { ...before, [name]: value };
+  };
 }
 
 function quantile(text: string, before: readonly number[] = []): readonly number[] {

@@ -28,6 +28,12 @@ export function latestEventAfter(progress: DeviceProgress, latestMs: number, now
   return Math.max(reachedMs ?? Number.NEGATIVE_INFINITY, Math.min(latestMs, nowMs));
 }
 
+/** The latest time of its samples after some up to `latestMs` (-infinity: none) came in at `nowMs`. */
+export function latestSampleAfter(before: { latestSampleMs: number | undefined }, latestMs: number, nowMs: number) {
+  if (latestMs === Number.NEGATIVE_INFINITY) return before.latestSampleMs;
+  return Math.max(before.latestSampleMs ?? Number.NEGATIVE_INFINITY, Math.min(nowMs, latestMs));
+}
+
 function reachedBy({ lastSeenAtMs, latestEventMs }: DeviceProgress, nowMs: number, latenessMs: number) {
   const silent = lastSeenAtMs !== undefined && nowMs - lastSeenAtMs > latenessMs;
   return silent && latestEventMs !== undefined ? Math.max(nowMs, latestEventMs) : latestEventMs;

@@ -14,6 +14,8 @@ export const faultPoints = [
   "before-checkpoint",
   "in-recovery",
   "in-roll-up",
+  "after-delete",
+  "in-purge",
 ] as const;
 export type FaultPoint = (typeof faultPoints)[number];
 

@@ -91,6 +91,15 @@ export const slowDownAgainMs = 1_000;
 /** Answers waiting for a client that does not read them, after which its calls are not read either. */
 export const answersWaitingMax = 64;
 
+/** Recorded gaps that are kept and told of a device: the latest. Their sums are kept for ever. */
+export const gapsPerDeviceMax = 100;
+/** For people who look at a device. */
+export const deviceDescriptionBytesMax = 1_024;
+/** Deleted devices that are purged together: one walk through the windows for all of them. */
+export const purgeDevicesMax = 1_000;
+/** Windows deleted, and places looked at, in one step of a purge: a few milliseconds, so that acks do not wait. */
+export const purgeStepsMax = 1_000;
+
 /** Devices whose session the writer keeps in memory while no call uses them. */
 export const idleSessionsMax = 100_000;
 
@@ -148,6 +157,9 @@ export const subscriberReadsMax = 8;
 export const subscriberReadMsMax = 5_000;
 /** A subscriber that is too slow for the memory of its selection reads the store, at most this often. */
 export const catchUpIntervalMsMin = 1_000;
+
+/** Changes of devices waiting for one watcher: of a hundred thousand devices, two of each. */
+export const watcherEventsMax = 200_000;
 
 /** Journalled windows reach their table about this long after they were acked; a query that needs them sooner waits. */
 export const flushIntervalMs = 1_000;

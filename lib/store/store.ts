@@ -3,6 +3,7 @@ import type { StoredWindows } from "../aggregate/roll-up.ts";
 import type { Shard } from "../aggregate/shard.ts";
 import type { Tier } from "../aggregate/tiers.ts";
 import type { WindowTable } from "../aggregate/window-table.ts";
+import type { DeletedDevices, DeviceDetail, DeviceFilter, GapRow, RefusalRow, StandingMark } from "./registry.ts";
 import type { Selector } from "./selector.ts";
 
 /**
@@ -23,11 +24,27 @@ export interface Device {
   readonly id: number;
   readonly deviceId: string;
   readonly createdAtMs: number;
-  labels: Readonly<Record<string, string>>;
+  /** Those that count: `overlaid(reportedLabels, setLabels)`. */
+  labels: Labels;
+  /** As its latest registration gave them. */
+  reportedLabels: Labels;
+  /** As set in the registry. */
+  setLabels: Labels;
+  /** For people, as set in the registry. */
+  description: string;
   /** Id of its newest session. */
   session: number;
   /** An operator has reset it: whichever spool registers next is its own, a superseded one too. */
   reset: boolean;
+  /** Undefined: it is there. Nothing of a deleted device is shown, and nothing is taken for it. */
+  deletedAtMs: number | undefined;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** The labels of a device: what the registry sets goes over what the device reports. */
+export function overlaid(reported: Labels, set: Labels): Labels {
+  return Object.keys(set).length === 0 ? reported : { ...reported, ...set };
 }
 
 /** How far a session has come. */
@@ -40,8 +57,10 @@ export interface SessionMark {
   batchesLost: number;
   /** When its latest batch was settled; undefined: never. */
   lastSeenAtMs: number | undefined;
-  /** The latest time of its samples, but never later than their receipt; undefined: it has had none. */
+  /** How far its samples have come, for the watermark (`DeviceProgress`); undefined: it has had none. */
   latestEventMs: number | undefined;
+  /** The latest time of its samples, but never later than their receipt; undefined: it has had none. */
+  latestSampleMs: number | undefined;
 }
 
 /** One life of a device's spool. */
@@ -49,7 +68,7 @@ export interface Session extends SessionMark {
   readonly id: number;
   /** `Device.id`. */
   readonly device: number;
-  /** 32 hexadecimal digits. */
+  /** 32 hexadecimal digits. Empty: the device was created in the registry, and has not registered yet. */
   readonly spoolId: string;
   /**
    * Series ids by metric handle. A handle keeps its series for the whole session; one that was refused has 0 until it
@@ -92,6 +111,10 @@ export interface CatalogStep {
   readonly series: Iterable<Series>;
   /** Handles that are new, or have got a series, as [session id, metric handle, series id]. */
   readonly handles: Iterable<readonly [number, number, number]>;
+  /** Batches that devices lost. */
+  readonly gaps?: Iterable<GapRow>;
+  /** What is added to the counts of what was refused. */
+  readonly refusals?: Iterable<RefusalRow>;
 }
 
 /** A group as it lies in the journal. */
@@ -177,14 +200,15 @@ export interface JournalReader {
 }
 
 /** The writing side of the aggregates: one owner, one thread. A commit need not be durable: the journal is. */
-export interface AggregateStore extends StoredWindows {
+export interface AggregateStore extends StoredWindows, DeletedDevices {
   /** 32 hexadecimal digits that name this database. */
   readonly incarnation: string;
   /** As read back from the database. */
   readonly durability: Durability;
   nextIds(): NextIds;
-  /** How many series there are. */
+  /** How many series there are, without those of deleted devices. */
   seriesCount(): number;
+  /** One that is not deleted. */
   findDevice(deviceId: string): StoredDevice | undefined;
   findSession(id: number): Session | undefined;
   /** The session of a spool, if the device has had it. */
@@ -225,7 +249,7 @@ export interface AggregateStore extends StoredWindows {
 
 /** A device with its newest session's sequence and spool, and the counters of all its sessions. */
 export interface DeviceRow extends Device, SessionMark {
-  /** 32 hexadecimal digits. */
+  /** 32 hexadecimal digits; empty: it has not registered yet. */
   readonly spoolId: string;
 }
 
@@ -325,11 +349,18 @@ export interface RangeReader {
   next(windowsMax: number): RangePage | undefined;
 }
 
-/** The reading side: any number of owners, on any thread; sees what is committed, whole commits only. */
+/**
+ * The reading side: any number of owners, on any thread; sees what is committed, whole commits only, and nothing of
+ * devices that are deleted.
+ */
 export interface AggregateReader {
   readonly tiers: readonly Tier[];
   /** Devices with an id above `after`, by id. */
-  devices(after: string, limit: number): DeviceRow[];
+  devices(after: string, limit: number, filter?: DeviceFilter): DeviceRow[];
+  /** Those of the devices that are there, by id. @param marks that the tables may not show yet */
+  devicesOf(deviceIds: readonly string[], marks: readonly StandingMark[]): DeviceRow[];
+  /** @param marks that the tables may not show yet */
+  deviceDetail(deviceId: string, marks: readonly StandingMark[]): DeviceDetail | undefined;
   /** Series above `after`, by device id and name. */
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[];
   /** Those of the ids that no device has. */

@@ -6,6 +6,8 @@ import { checkout, tidemark } from "../system/support/cli.ts";
 
 const commands = ["demo", "serve", "simulate", "replay", "query", "export", "watch"];
 
+const ofDevices = ["list", "get", "create", "update", "delete", "watch"].map((name) => `devices ${name}`);
+
 describe.concurrent("--help", () => {
   it("of the program names every command, the order of settings, and every exit code", async () => {
     const { code, stdout, stderr } = await tidemark(["--help"]);
@@ -16,16 +18,19 @@ describe.concurrent("--help", () => {
     expect(stdout).toMatch(/^Examples:\n {2}\$ tidemark /m);
   });
 
-  it.each(commands)("of %s has examples, and its flags with their variables", async (command) => {
-    const { code, stdout, stderr } = await tidemark([command, "--help"]);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toMatch(/^Usage: tidemark \w+ /);
-    const flags = [...stdout.matchAll(/^ {2}--([\w-]+)/gm)].map(([, name]) => name);
-    expect(flags.length).toBeGreaterThan(3);
-    const oneLine = stdout.replaceAll(/\s+/g, " ");
-    for (const flag of flags) expect(oneLine).toContain(`env: TIDEMARK_${flag.toUpperCase().replaceAll("-", "_")}`);
-    expect(stdout).toMatch(/^Examples:\n {2}\$ tidemark /m);
-  });
+  it.each([...commands, "metrics", ...ofDevices])(
+    "of %s has examples, and its flags with their variables",
+    async (command) => {
+      const { code, stdout, stderr } = await tidemark([...command.split(" "), "--help"]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(stdout).toMatch(/^Usage: tidemark [\w ]+ /);
+      const flags = [...stdout.matchAll(/^ {2}--([\w-]+)/gm)].map(([, name]) => name);
+      expect(flags.length).toBeGreaterThan(0);
+      const oneLine = stdout.replaceAll(/\s+/g, " ");
+      for (const flag of flags) expect(oneLine).toContain(`env: TIDEMARK_${flag.toUpperCase().replaceAll("-", "_")}`);
+      expect(stdout).toMatch(/^Examples:\n {2}\$ tidemark /m);
+    },
+  );
 });
 
 describe("--version", () => {

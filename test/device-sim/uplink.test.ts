@@ -56,6 +56,24 @@ describe.each(uplinkModes)("an uplink in the mode %s", (mode) => {
     expect(await counted(server().address, id("twin"))).toEqual(countedOnce([id("twin")], 3));
   });
 
+  it("is told that one of its devices was deleted, and goes on with the others", async () => {
+    const gateway = startUplink(server().address, mode);
+    const pump = addDevice(gateway, id("deleted"));
+    const fan = addDevice(gateway, id("kept"));
+    await Promise.all([pump.send(rowsOf(1)), fan.send(rowsOf(1))]);
+    await until(() => gateway.delivery.batchesAcked === 2);
+
+    await server().devices.deleteDevice({ deviceId: id("deleted"), force: true });
+    await Promise.all([pump.send(rowsOf(2)), fan.send(rowsOf(2))]);
+    await until(() => gateway.uplink.failures.size > 0);
+    const failure = gateway.uplink.failures.get(id("deleted"));
+    expect(failure).toMatchObject({ reason: "DEVICE_DELETED" });
+    expect(failure?.message).toContain("was deleted, and nothing of it is taken; stop this sender");
+    await gateway.uplink.close(drainMs);
+    expect([...gateway.uplink.failures.keys()]).toEqual([id("deleted")]);
+    expect(await counted(server().address, id("kept"))).toEqual(countedOnce([id("kept")], 2));
+  });
+
   it("goes on with its other devices when one of them is taken over", async () => {
     const gateway = startUplink(server().address, mode);
     const pump = addDevice(gateway, id("pump"));

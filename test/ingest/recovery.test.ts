@@ -5,7 +5,7 @@ import { tierBounds } from "../../ingest/tier-bounds.ts";
 import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
 import type { Shard } from "../../lib/aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../lib/aggregate/tiers.ts";
-import { latestEventAfter } from "../../lib/aggregate/watermark.ts";
+import { latestEventAfter, latestSampleAfter } from "../../lib/aggregate/watermark.ts";
 import { latenessMsDefault } from "../../lib/base/limits.ts";
 import { JournalRecords } from "../../lib/journal/journal-records.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
@@ -179,6 +179,7 @@ function appendGroup(store: Store, expected: Expected, records: readonly PlainRe
     mark.batchesLost += record.batchesLost;
     const latestMs = Math.max(...taken.map(({ timeMs }) => nowMs + timeMs));
     mark.latestEventMs = latestEventAfter(mark, latestMs, nowMs, latenessMsDefault);
+    mark.latestSampleMs = latestSampleAfter(mark, latestMs, nowMs);
     mark.lastSeenAtMs = nowMs;
     all.push(...taken.map(({ metric, timeMs, value }) => ({ series: ids[metric][1], timeMs: nowMs + timeMs, value })));
   }

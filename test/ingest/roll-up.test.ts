@@ -293,6 +293,8 @@ function sqliteStore(tiers: readonly Tier[]): Store {
   const { store, reader } = openSqlite(tiers);
   return Object.assign(store, {
     devices: reader.devices.bind(reader),
+    devicesOf: reader.devicesOf.bind(reader),
+    deviceDetail: reader.deviceDetail.bind(reader),
     series: reader.series.bind(reader),
     unknownDevices: reader.unknownDevices.bind(reader),
     openRange: reader.openRange.bind(reader),

@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type DeviceState, Sessions } from "../../ingest/sessions.ts";
+import type { DeviceState } from "../../ingest/device-states.ts";
+import { Sessions } from "../../ingest/sessions.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { idleSessionsMax, stepRowsMax } from "../../lib/base/limits.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";

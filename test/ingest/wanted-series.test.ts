@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { DeviceState } from "../../ingest/sessions.ts";
+import type { DeviceState } from "../../ingest/device-states.ts";
 import { WantedSeriesIndex } from "../../ingest/wanted-series.ts";
 import type { LiveFilter } from "../../lib/store/live-feed.ts";
 import type { Selector } from "../../lib/store/selector.ts";
@@ -31,6 +31,7 @@ function start(devices: number) {
     seriesByName: new Metrics([["m0", series(i + 1, i + 1, "m0")]]),
     superseded: new Set<string>(),
     calls: 1,
+    heardMs: 0,
   }));
   const refresh = () => {
     for (const state of states) index.refresh(state);

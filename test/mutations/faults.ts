@@ -22,6 +22,7 @@ const heldWindows = "test/aggregate/held-windows.test.ts";
 const rollUp = "test/ingest/roll-up.test.ts";
 const resume = "test/query/resume.test.ts";
 const answer = "test/query/answer.test.ts";
+const deletedDevice = "test/ingest/deleted-device.test.ts";
 
 export const faults: readonly Fault[] = [
   {
@@ -54,14 +55,14 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "no rollback: marks of a group that was not stored stay in memory",
-    file: "ingest/sessions.ts",
+    file: "ingest/session-marks.ts",
     text: "    for (const [session, mark] of this.#marks) Object.assign(session, mark);",
     replacement: "",
     tests: [failedAppend],
   },
   {
     name: "no rollback: devices and metrics of a group that was not stored stay in memory",
-    file: "ingest/sessions.ts",
+    file: "ingest/catalog-changes.ts",
     text: "    for (const undo of this.#undo.reverse()) undo();",
     replacement: "",
     tests: [failedAppend],
@@ -228,23 +229,23 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "a refused handle gets a series while the journal has batches that were judged without",
-    file: "ingest/sessions.ts",
+    file: "ingest/device-metrics.ts",
     text: "      if (before === noSeries && bound) continue;",
     replacement: "      void before;",
     tests: [seriesLimit],
   },
   {
     name: "a refused handle is not stored: it is unknown after a restart",
-    file: "ingest/sessions.ts",
+    file: "ingest/device-metrics.ts",
     text: "    this.#changes.handles.push([id, handle, series]);",
     replacement: "    if (series !== noSeries) this.#changes.handles.push([id, handle, series]);",
     tests: [seriesLimit],
   },
   {
     name: "the room of a group that was not stored stays taken",
-    file: "ingest/sessions.ts",
-    text: "          this.#budget.giveBack();",
-    replacement: "",
+    file: "ingest/device-metrics.ts",
+    text: "      seriesByName.delete(name);\n      this.#budget.giveBack();",
+    replacement: "      seriesByName.delete(name);",
     tests: [seriesLimit],
   },
   {
@@ -568,5 +569,69 @@ export const faults: readonly Fault[] = [
     replacement: "    if (widthMs === this.tiers[0].widthMs) changes.write(this.#sql, widthMs);",
     tests: [sqliteStore],
     only: "what changed",
+  },
+  {
+    name: "a batch of a deleted device is taken on a call that is still open",
+    file: "ingest/admission.ts",
+    text: "    if (deletedAtMs !== undefined) {",
+    replacement: "    if (deletedAtMs === 0) {",
+    tests: [deletedDevice],
+  },
+  {
+    name: "a deleted device registers as a new one",
+    file: "ingest/sessions.ts",
+    text: "    if (deleted !== undefined) throw deviceDeleted(deviceId);",
+    replacement: "    void deleted;",
+    tests: [deletedDevice],
+  },
+  {
+    name: "a device that is created again has forgotten its sequences",
+    file: "ingest/registry.ts",
+    text: "      session.ackedSequence = (unstored.get(stored.id) ?? stored).ackedSequence;",
+    replacement: "      void unstored;",
+    tests: [deletedDevice],
+  },
+  {
+    name: "a device that is created again goes by marks that only the journal was ahead of",
+    file: "ingest/registry.ts",
+    text: "(unstored.get(stored.id) ?? stored).ackedSequence",
+    replacement: "stored.ackedSequence",
+    tests: [deletedDevice],
+  },
+  {
+    name: "a device is purged before the journal through its delete is in the tables",
+    file: "ingest/purge.ts",
+    text: "position <= this.#writers.appliedThrough",
+    replacement: "position <= this.#writers.appliedThrough || position >= 0",
+    tests: [deletedDevice],
+  },
+  {
+    name: "a tier is purged while a roll-up that has read the tier below is under way",
+    file: "ingest/purge.ts",
+    text: "this.#writers.rollingUpTier === walk.tier",
+    replacement: "this.#writers.rollingUpTier === -1",
+    tests: [deletedDevice],
+  },
+  {
+    name: "what was refused counts though its group could not be stored",
+    file: "ingest/catalog-changes.ts",
+    text: "    for (const changes of [this.devices, this.sessions, this.series, this.#gaps, this.#refusals]) changes.clear();",
+    replacement: "    for (const changes of [this.devices, this.sessions, this.series, this.#gaps]) changes.clear();",
+    tests: ["test/ingest/device-detail.test.ts"],
+  },
+  {
+    name: "a device is told as it is stored, without what is only in the journal",
+    file: "lib/store/marks.ts",
+    text: "    row[of] + Math.max(0, told[of] - stored[of]);",
+    replacement: "    row[of] + 0 * Math.max(0, told[of] - stored[of]);",
+    tests: ["test/ingest/device-detail.test.ts"],
+  },
+  {
+    name: "windows of a deleted device are read until they are purged",
+    file: "lib/store/sqlite/sqlite-reader.ts",
+    text: "isEvery && this.#sql.unpurged.get() === undefined",
+    replacement: "isEvery",
+    tests: [sqliteStore],
+    only: "registry",
   },
 ];

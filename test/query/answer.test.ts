@@ -50,6 +50,8 @@ class Running {
     this.reader = reader;
     const both = Object.assign(store, {
       devices: reader.devices.bind(reader),
+      devicesOf: reader.devicesOf.bind(reader),
+      deviceDetail: reader.deviceDetail.bind(reader),
       series: reader.series.bind(reader),
       unknownDevices: reader.unknownDevices.bind(reader),
       openRange: reader.openRange.bind(reader),

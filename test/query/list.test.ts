@@ -78,6 +78,41 @@ describe("the list of devices", () => {
     expect(rest.devices.map(({ deviceId }) => deviceId)).toEqual(["e", "f", "h", "i"]);
   });
 
+  it("is that of the devices whose ids and labels are asked for, set labels over reported ones", async () => {
+    const server = await startServer();
+    for (const [deviceId, site] of [
+      ["truck-1", "north"],
+      ["truck-2", "south"],
+      ["press", "north"],
+    ]) {
+      const device = { ...registration(String(deviceId)), labels: { site: String(site) } };
+      await server.ingest.pushBatch({ registration: device });
+    }
+    await server.devices.createDevice({ deviceId: "truck-3", labels: { site: "north" } });
+    await server.devices.updateDevice({ deviceId: "truck-2", labels: { site: "north" } });
+    await server.devices.deleteDevice({ deviceId: "truck-1" });
+    const f = async (filter: object, want: string[]) => {
+      const { devices } = await server.query.listDevices(filter);
+      expect(devices.map(({ deviceId }) => deviceId)).toEqual(want);
+    };
+    await f({}, ["press", "truck-2", "truck-3"]);
+    await f({ deviceIdPrefixes: ["truck-"] }, ["truck-2", "truck-3"]);
+    await f({ labels: { site: "north" } }, ["press", "truck-2", "truck-3"]);
+    await f({ labels: { site: "south" } }, []);
+    await f({ deviceIdPrefixes: ["p", "truck-3"], labels: { site: "north" } }, ["press", "truck-3"]);
+    const empty = await failureOf(server.query.listDevices({ deviceIdPrefixes: [""] }));
+    expect(empty).toMatchObject({ status: "INVALID_ARGUMENT", message: expect.stringContaining("device_id_prefixes") });
+  });
+
+  it("goes on behind an entry that was deleted between pages", async () => {
+    const server = await withDevices(["a", "b", "c", "d"]);
+    const { nextPageToken: pageToken } = await server.query.listDevices({ pageSize: 2 });
+    await server.devices.deleteDevice({ deviceId: "b" });
+    await server.devices.deleteDevice({ deviceId: "c" });
+    const rest = await server.query.listDevices({ pageToken });
+    expect(rest.devices.map(({ deviceId }) => deviceId)).toEqual(["d"]);
+  });
+
   it("tells what is known of a device", async () => {
     const server = await startServer();
     await server.ingest.pushBatch({ registration: { ...registration("press"), labels: { site: "Köln" } } });
@@ -175,11 +210,36 @@ describe("a page token", () => {
     await refused("listDevices", ofDevices.slice(0, -4));
     await refused("listDevices", "a page, please");
     await refused("listDevices", "x".repeat(10_000));
-    await refused("listDevices", encode([2, "devices", "a"]));
-    await refused("listDevices", encode([1, "devices", 7]));
-    await refused("listDevices", encode([1, "metrics", "a"]));
-    await refused("listMetrics", encode([1, "metrics", "a"]));
-    await refused("listMetrics", encode([1, "devices", "a", "x"]));
+    const [version, list, filter, after] = JSON.parse(Buffer.from(ofDevices, "base64url").toString()) as unknown[];
+    expect([list, after]).toEqual(["devices", "a"]);
+    await refused("listDevices", encode([1, "devices", "a"]));
+    await refused("listDevices", encode([Number(version) + 1, "devices", filter, "a"]));
+    await refused("listDevices", encode([version, "devices", filter, 7]));
+    await refused("listDevices", encode([version, "metrics", filter, "a"]));
+    await refused("listMetrics", encode([version, "metrics", filter, "a"]));
+    await refused("listMetrics", encode([version, "devices", filter, "a", "x"]));
     await refused("listMetrics", encode(null));
+  });
+
+  it("is refused with another filter, and taken with the same one in other words", async () => {
+    const server = await withDevices(["a-1", "a-2", "b-1", "b-2"], ["x", "y"]);
+    const filter = { deviceIdPrefixes: ["a", "b"], labels: {} };
+    const { nextPageToken: pageToken } = await server.query.listDevices({ ...filter, pageSize: 1 });
+    const again = await server.query.listDevices({ deviceIdPrefixes: ["b", "a", "a"], pageSize: 2, pageToken });
+    expect(again.devices.map(({ deviceId }) => deviceId)).toEqual(["a-2", "b-1"]);
+    const another = {
+      status: "INVALID_ARGUMENT",
+      message: expect.stringMatching(/^page_token is of .*another filter/),
+    };
+    for (const other of [{}, { deviceIdPrefixes: ["a"] }, { ...filter, labels: { a: "b" } }]) {
+      expect(await failureOf(server.query.listDevices({ ...other, pageToken }))).toMatchObject(another);
+    }
+    const ofLabels = (labels: Record<string, string>) => ({ selector: { labels } });
+    await server.devices.updateDevice({ deviceId: "a-1", labels: { a: "b", b: "a" } });
+    const first = await server.query.listMetrics({ ...ofLabels({ a: "b" }), pageSize: 1 });
+    const swapped = server.query.listMetrics({ ...ofLabels({ b: "a" }), pageToken: first.nextPageToken });
+    expect(await failureOf(swapped)).toMatchObject(another);
+    const rest = await server.query.listMetrics({ ...ofLabels({ a: "b" }), pageToken: first.nextPageToken });
+    expect(rest.metrics.map(({ name }) => name)).toEqual(["y"]);
   });
 });

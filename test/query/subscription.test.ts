@@ -6,6 +6,7 @@ import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { WindowSet } from "../../lib/aggregate/window-set.ts";
 import { frameWindowsMax, heartbeatIntervalMs, latenessMsDefault, liveWindowBytes } from "../../lib/base/limits.ts";
 import { neverAborted } from "../../lib/base/wait.ts";
+import { DeviceFeed } from "../../lib/store/device-feed.ts";
 import { LiveFeed, type LiveUpdate } from "../../lib/store/live-feed.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
 import type { Device, Series, Session } from "../../lib/store/store.ts";
@@ -16,33 +17,15 @@ import {
 } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { queryHandlers } from "../../query/service.ts";
 import { Subscriptions } from "../../query/subscriptions.ts";
+import { device as makeDevice, session as makeSession } from "../store/steps.ts";
 import { dayMs } from "../support/batches.ts";
 import { readerOf } from "../support/live-server.ts";
 
 /** Subscriptions over a store in memory and a feed of the test's own, on a clock that the test turns. */
 
 const tier = defaultTiers.slice(0, 1);
-const device: Device = {
-  id: 1,
-  deviceId: "press",
-  createdAtMs: 0,
-  reset: false,
-  labels: {},
-  session: 1,
-};
-const session: Session = {
-  id: 1,
-  device: 1,
-  spoolId: "",
-  ackedSequence: 0,
-  samplesCounted: 0,
-  samplesRefused: 0,
-  samplesLost: 0,
-  batchesLost: 0,
-  lastSeenAtMs: undefined,
-  latestEventMs: undefined,
-  handles: new Map(),
-};
+const device: Device = makeDevice(1, "press");
+const session: Session = makeSession(1, 1);
 const series: Series = { id: 1, device: 1, name: "temperature", kind: "gauge", unit: "", description: "" };
 
 class Source {
@@ -66,6 +49,9 @@ class Source {
         await this.flushed;
         return store.position;
       },
+      standing: async () => ({ connections: new Map(), marks: [] }),
+      deviceFeed: new DeviceFeed(async () => {}),
+      ending: this.#ending.signal,
       openWindows: { copy: async () => undefined, release: () => {} },
       tiers: tier,
       latenessMs: latenessMsDefault,

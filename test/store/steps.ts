@@ -33,6 +33,10 @@ export function device(id: number, deviceId: string, over: Partial<Device> = {})
     createdAtMs: 1_000,
     reset: false,
     labels: {},
+    reportedLabels: over.labels ?? {},
+    setLabels: {},
+    description: "",
+    deletedAtMs: undefined,
     session: id,
     ...over,
   };
@@ -50,6 +54,7 @@ export function session(id: number, deviceNumber: number, over: Partial<Session>
     batchesLost: 0,
     lastSeenAtMs: undefined,
     latestEventMs: undefined,
+    latestSampleMs: undefined,
     handles: new Map(),
     ...over,
   };

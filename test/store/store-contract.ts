@@ -10,6 +10,7 @@ import { journalContract } from "./contract/journal.ts";
 import { mergedRangeContract } from "./contract/merged-range.ts";
 import { rangeContract } from "./contract/range.ts";
 import { rawSamplesContract } from "./contract/raw-samples.ts";
+import { registryContract } from "./contract/registry.ts";
 import { retentionContract } from "./contract/retention.ts";
 import { selectionContract } from "./contract/selection.ts";
 import { sessionsContract } from "./contract/sessions.ts";
@@ -35,6 +36,7 @@ export function storeContract(name: string, open: Open): void {
     describe("a range of windows that are rolled up, or not yet", () => mergedRangeContract(open));
     describe("what changed since a commit", () => changedContract(open));
     describe("a selection", () => selectionContract(open));
+    describe("the registry", () => registryContract(open));
     describe("retention", () => retentionContract(open));
     describe("groups that are kept as raw samples", () => rawSamplesContract(open));
   });

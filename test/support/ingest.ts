@@ -1,10 +1,13 @@
 import { Subject } from "rxjs";
 import { Admission } from "../../ingest/admission.ts";
 import { ChangeCollector } from "../../ingest/change-collector.ts";
+import { DeviceEvents } from "../../ingest/device-events.ts";
 import { Flusher } from "../../ingest/flusher.ts";
 import { ingestPipeline, type Outcome } from "../../ingest/pipeline.ts";
+import { Purge } from "../../ingest/purge.ts";
 import { defaultQuotas, type IngestQuotas } from "../../ingest/quotas.ts";
 import { recover } from "../../ingest/recovery.ts";
+import { RegistryWrites } from "../../ingest/registry-writes.ts";
 import { Sessions } from "../../ingest/sessions.ts";
 import { type CallMethod, type Slab, SlabBuilder } from "../../ingest/slab.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
@@ -36,6 +39,10 @@ export class IngestHarness {
   readonly sessions: Sessions;
   readonly flusher: Flusher;
   readonly admission: Admission;
+  readonly collector: ChangeCollector;
+  readonly purge: Purge;
+  readonly registry: RegistryWrites;
+  readonly events: DeviceEvents;
   nowMs: number;
   elapsedMs: number;
   /** One per group so far. */
@@ -60,14 +67,13 @@ export class IngestHarness {
     this.sessions = new Sessions(store, { ...defaultQuotas, ...quotas });
     this.admission = new Admission(store, this.sessions, latenessMsDefault);
     this.flusher = new Flusher(store, this.sessions, clock, latenessMsDefault, windowsMax);
-    const { admission, flusher } = this;
-    const stages = {
-      clock,
-      journal: store,
-      admission,
-      flusher,
-      collector: new ChangeCollector(flusher, clock, latenessMsDefault),
-    };
+    this.collector = new ChangeCollector(this.flusher, clock, latenessMsDefault);
+    this.purge = new Purge(store, this.flusher);
+    this.events = new DeviceEvents(this.sessions, clock, latenessMsDefault);
+    const { admission, flusher, collector, purge, sessions } = this;
+    const onFatal = (failure: unknown) => this.failures.push(failure);
+    this.registry = new RegistryWrites({ store, sessions, flusher, collector, purge, clock, onFatal });
+    const stages = { clock, journal: store, admission, flusher, collector };
     const { outcomes, updates } = ingestPipeline(this.#slabs, stages);
     const error = (failure: unknown) => this.failures.push(failure);
     outcomes.subscribe({ next: (outcome) => this.#onOutcome(outcome), error });
@@ -122,6 +128,12 @@ export class IngestHarness {
     void this.flusher.barrier("all", true);
     while (this.flusher.step());
     this.sessions.onSettled(this.store.settled);
+  }
+
+  /** Deletes what is left of deleted devices, as far as it is due. */
+  purgeDeleted(): void {
+    this.settle();
+    while (this.flusher.try(() => this.purge.step()));
   }
 
   /** As the tables show it when everything is in them. */

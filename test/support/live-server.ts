@@ -1,6 +1,7 @@
 import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { ChangeCollector } from "../../ingest/change-collector.ts";
 import { latenessMsDefault } from "../../lib/base/limits.ts";
+import { DeviceFeed } from "../../lib/store/device-feed.ts";
 import { LiveFeed } from "../../lib/store/live-feed.ts";
 import type { AggregateReader } from "../../lib/store/store.ts";
 import {
@@ -88,6 +89,9 @@ export class LiveServer {
       },
       incarnation: store.incarnation,
       keepsRaw: false,
+      standing: async () => ({ connections: new Map(), marks: [] }),
+      deviceFeed: new DeviceFeed(async () => {}),
+      ending: this.#ending.signal,
       ...over,
     };
   }

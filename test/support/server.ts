@@ -7,6 +7,7 @@ import { defaultQuotas, type IngestQuotas } from "../../ingest/quotas.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import { Channel, type Client } from "../../lib/rpc/client.ts";
+import { DeviceService } from "../../proto/gen/telemetry/v1/device_service_pb.js";
 import { IngestService } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 
@@ -71,6 +72,10 @@ export class TestServer {
   /** Requests as bytes, whatever they are. */
   get ingestBytes(): Client<typeof IngestService, "bytes"> {
     return this.channel.client(IngestService, "bytes");
+  }
+
+  get devices(): Client<typeof DeviceService, "messages"> {
+    return this.channel.client(DeviceService, "messages");
   }
 
   get query(): Client<typeof QueryService, "messages"> {

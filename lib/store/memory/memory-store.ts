@@ -1,11 +1,14 @@
 import type { WindowPart } from "../../aggregate/held-windows.ts";
-import { mergeBelow } from "../../aggregate/roll-up.ts";
+import { mergeBelow, type SeriesRange } from "../../aggregate/roll-up.ts";
 import type { Shard } from "../../aggregate/shard.ts";
 import { keptFromMs, type Tier, windowStart } from "../../aggregate/tiers.ts";
 import { TierWindows } from "../../aggregate/window-set.ts";
 import { copyWindow, createWindowTable, setWindow, type WindowTable } from "../../aggregate/window-table.ts";
+import { gapsPerDeviceMax } from "../../base/limits.ts";
+import { foldMark, latest } from "../marks.ts";
 import { isOver, type RawRetention } from "../raw-retention.ts";
-import { matches, type Selector } from "../selector.ts";
+import type { DeviceDetail, DeviceFilter, GapRow, PurgePosition, RefusalRow, StandingMark } from "../registry.ts";
+import { matches, matchesDevice, type Selector } from "../selector.ts";
 import {
   type AggregateReader,
   type AggregateStore,
@@ -53,7 +56,12 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
   /** By session and handle. */
   readonly #handlesSince = new Map<string, JournalPosition>();
   readonly #positions = new Map<Shard, JournalPosition>();
-  readonly #devices = new Map<string, Device>();
+  /** By `Device.id`, deleted ones too. */
+  readonly #devices = new Map<number, Device>();
+  readonly #purged = new Set<number>();
+  readonly #gaps: GapRow[] = [];
+  readonly #refusals = new Map<string, RefusalRow>();
+  #nextIds: NextIds = { device: 1, session: 1, series: 1 };
   readonly #sessions = new Map<number, Session>();
   readonly #series = new Map<number, Series>();
   #windows = new Map<string, { tier: Tier; table: WindowTable }>();
@@ -65,20 +73,16 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
   }
 
   nextIds(): NextIds {
-    const next = (ids: Iterable<number>) => Math.max(0, ...ids) + 1;
-    return {
-      device: next([...this.#devices.values()].map((device) => device.id)),
-      session: next(this.#sessions.keys()),
-      series: next(this.#series.keys()),
-    };
+    return { ...this.#nextIds };
   }
 
   seriesCount(): number {
-    return this.#series.size;
+    const live = new Set(this.#live().map(({ id }) => id));
+    return [...this.#series.values()].filter(({ device }) => live.has(device)).length;
   }
 
   findDevice(deviceId: string): StoredDevice | undefined {
-    const device = this.#devices.get(deviceId);
+    const device = this.#live().find((each) => each.deviceId === deviceId);
     if (device === undefined) return undefined;
     const session = this.#sessions.get(device.session);
     if (session === undefined) throw new Error("a device has a session");
@@ -96,16 +100,25 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
   }
 
   isSuperseded(device: number, spoolId: string): boolean {
-    const newest = [...this.#devices.values()].find((each) => each.id === device)?.session;
+    const newest = this.#devices.get(device)?.session;
     return [...this.#sessions.values()].some(
       (each) => each.device === device && each.spoolId === spoolId && each.id !== newest,
     );
   }
 
   append(records: Uint8Array | undefined, catalog: CatalogStep, span: GroupSpan = noSpan): JournalPosition {
-    for (const device of catalog.devices) this.#devices.set(device.deviceId, structuredClone(device));
+    const next = (id: number, after: number) => Math.max(id, after + 1);
+    for (const device of catalog.devices) {
+      this.#devices.set(device.id, structuredClone(device));
+      this.#nextIds.device = next(this.#nextIds.device, device.id);
+    }
     this.commitSessions(catalog.sessions);
-    for (const series of catalog.series) this.#series.set(series.id, structuredClone(series));
+    for (const series of catalog.series) {
+      this.#series.set(series.id, structuredClone(series));
+      this.#nextIds.series = next(this.#nextIds.series, series.id);
+    }
+    this.#gaps.push(...(catalog.gaps ?? []));
+    for (const refusal of catalog.refusals ?? []) this.#addRefusal(refusal);
     for (const [session, handle, series] of catalog.handles) {
       this.#sessions.get(session)?.handles.set(handle, series);
       this.#handlesSince.set(`${session}/${handle}`, this.position + 1);
@@ -174,7 +187,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
 
   seriesRow(id: number): SeriesRow | undefined {
     const series = this.#series.get(id);
-    const device = [...this.#devices.values()].find((each) => each.id === series?.device);
+    const device = this.#live().find((each) => each.id === series?.device);
     if (series === undefined || device === undefined) return undefined;
     return { ...series, deviceId: device.deviceId, labels: device.labels };
   }
@@ -232,6 +245,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
     for (const session of sessions) {
       const handles = this.#sessions.get(session.id)?.handles ?? new Map<number, number>();
       this.#sessions.set(session.id, { ...session, handles });
+      this.#nextIds.session = Math.max(this.#nextIds.session, session.id + 1);
     }
   }
 
@@ -245,6 +259,82 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
     return Math.min(old.length, windowsMax);
   }
 
+  findDeleted(deviceId: string): Device | undefined {
+    const deleted = [...this.#devices.values()].filter(
+      (device) => device.deviceId === deviceId && device.deletedAtMs !== undefined,
+    );
+    return structuredClone(deleted.sort((a, b) => a.id - b.id).at(-1));
+  }
+
+  sessionsOf(device: number): Session[] {
+    const sessions = [...this.#sessions.values()].filter((session) => session.device === device);
+    return sessions.sort((a, b) => a.id - b.id).map((session) => ({ ...session, handles: new Map() }));
+  }
+
+  unpurgedDevices(): number[] {
+    return [...this.#devices.values()]
+      .filter((device) => device.deletedAtMs !== undefined)
+      .filter((device) => !this.#purged.has(device.id) || this.#isReplaced(device))
+      .map(({ id }) => id)
+      .sort((a, b) => a - b);
+  }
+
+  seriesOf(devices: readonly number[]): number[] {
+    const series = [...this.#series.values()].filter(({ device }) => devices.includes(device));
+    return series.map(({ id }) => id).sort((a, b) => a - b);
+  }
+
+  purgeWindows(
+    widthMs: number,
+    from: PurgePosition | undefined,
+    runs: readonly SeriesRange[],
+    stepsMax: number,
+  ): PurgePosition | undefined {
+    const left = [...this.#windows].filter(([, { tier, table }]) => {
+      const [series, startMs] = [table.series[0], table.starts[0]];
+      const isThere = tier.widthMs === widthMs && startMs >= (from?.startMs ?? Number.NEGATIVE_INFINITY);
+      return isThere && runs.some(({ first, last }) => series >= first && series <= last);
+    });
+    left.sort(([, a], [, b]) => a.table.starts[0] - b.table.starts[0]);
+    for (const [key] of left.slice(0, stepsMax)) this.#windows.delete(key);
+    const next = left[stepsMax];
+    return next && { startMs: next[1].table.starts[0], run: 0 };
+  }
+
+  purgeCatalog(devices: readonly number[], rowsMax: number): boolean {
+    const left = this.seriesOf(devices);
+    for (const id of left.slice(0, rowsMax)) this.#series.delete(id);
+    if (left.length > rowsMax) return false;
+    for (const session of this.#sessions.values()) if (devices.includes(session.device)) session.handles.clear();
+    for (let i = this.#gaps.length - 1; i >= 0; i -= 1) {
+      if (devices.includes(this.#gaps[i].device)) this.#gaps.splice(i, 1);
+    }
+    for (const [key, { device }] of this.#refusals) if (devices.includes(device)) this.#refusals.delete(key);
+    for (const id of devices) {
+      const device = this.#devices.get(id);
+      if (device?.deletedAtMs === undefined) continue;
+      this.#purged.add(id);
+      if (!this.#isReplaced(device)) continue;
+      this.#devices.delete(id);
+      for (const session of this.sessionsOf(id)) this.#sessions.delete(session.id);
+    }
+    return true;
+  }
+
+  #isReplaced({ id, deviceId }: Device): boolean {
+    return [...this.#devices.values()].some((each) => each.deviceId === deviceId && each.id > id);
+  }
+
+  #live(): Device[] {
+    return [...this.#devices.values()].filter(({ deletedAtMs }) => deletedAtMs === undefined);
+  }
+
+  #addRefusal({ device, reason, samples, batches }: RefusalRow): void {
+    const key = `${device}/${reason}`;
+    const before = this.#refusals.get(key) ?? { samples: 0, batches: 0 };
+    this.#refusals.set(key, { device, reason, samples: before.samples + samples, batches: before.batches + batches });
+  }
+
   checkpoint(): boolean {
     return false;
   }
@@ -253,20 +343,50 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
     throw new Error("there is nothing on disk to copy");
   }
 
-  devices(after: string, limit: number): DeviceRow[] {
-    return [...this.#devices.values()]
+  devices(after: string, limit: number, filter: DeviceFilter = {}): DeviceRow[] {
+    return this.#live()
       .filter((device) => compare(device.deviceId, after) > 0)
+      .filter((device) => matchesDevice({ deviceIds: undefined, ...filter }, device))
       .sort((a, b) => compare(a.deviceId, b.deviceId))
       .slice(0, limit)
       .map((device) => this.#deviceRow(device));
   }
 
+  devicesOf(deviceIds: readonly string[], marks: readonly StandingMark[]): DeviceRow[] {
+    return this.devices("", Number.MAX_SAFE_INTEGER)
+      .filter((row) => deviceIds.includes(row.deviceId))
+      .map((row) =>
+        marks.filter(({ device }) => device === row.id).reduce((each, mark) => this.#fold(each, mark), row),
+      );
+  }
+
+  #fold(row: DeviceRow, mark: StandingMark): DeviceRow {
+    const stored = this.#sessions.get(mark.id);
+    return stored === undefined ? row : foldMark(row, stored, mark);
+  }
+
+  deviceDetail(deviceId: string, marks: readonly StandingMark[]): DeviceDetail | undefined {
+    const [device] = this.devicesOf([deviceId], marks);
+    if (device === undefined) return undefined;
+    const refusals = [...this.#refusals.values()].filter((row) => row.device === device.id);
+    return structuredClone({
+      device,
+      gaps: this.#gaps
+        .filter((gap) => gap.device === device.id)
+        .toReversed()
+        .slice(0, gapsPerDeviceMax),
+      refusals: refusals.sort((a, b) => a.reason - b.reason),
+      series: this.seriesOf([device.id]).length,
+      sessions: this.sessionsOf(device.id).filter(({ spoolId }) => spoolId !== "").length,
+    });
+  }
+
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[] {
-    const devices = new Map([...this.#devices.values()].map((device) => [device.id, device]));
+    const devices = new Map(this.#live().map((device) => [device.id, device]));
     return [...this.#series.values()]
-      .map((series) => {
-        const { deviceId = "", labels = {} } = devices.get(series.device) ?? {};
-        return { ...series, deviceId, labels };
+      .flatMap((series) => {
+        const device = devices.get(series.device);
+        return device === undefined ? [] : [{ ...series, deviceId: device.deviceId, labels: device.labels }];
       })
       .filter((row) => matches(selector, row))
       .filter((row) => after === undefined || compareSeries(row, after) > 0)
@@ -275,11 +395,13 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
   }
 
   unknownDevices(deviceIds: readonly string[]): string[] {
-    return deviceIds.filter((id) => !this.#devices.has(id));
+    const known = new Set(this.#live().map(({ deviceId }) => deviceId));
+    return deviceIds.filter((id) => !known.has(id));
   }
 
   select(selector: Selector): Selection {
-    if (Object.values(selector).every((part) => part === undefined)) return { series: undefined, devices: undefined };
+    const isEvery = Object.values(selector).every((part) => part === undefined);
+    if (isEvery && this.unpurgedDevices().length === 0) return { series: undefined, devices: undefined };
     const rows = this.series(selector, undefined, Number.MAX_SAFE_INTEGER);
     return {
       series: Int32Array.from(rows, ({ id }) => id).sort(),
@@ -288,7 +410,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
   }
 
   progress(devices: Int32Array | undefined): ProgressColumns {
-    const rows = [...this.#devices.values()]
+    const rows = this.#live()
       .filter(({ id }) => devices?.includes(id) ?? true)
       .map((device) => this.#deviceRow(device));
     return {
@@ -349,8 +471,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
     const sessions = [...this.#sessions.values()].filter((session) => session.device === device.id);
     const sum = (of: (session: Session) => number) => sessions.reduce((total, session) => total + of(session), 0);
     const newest = sessions.find((session) => session.id === device.session);
-    const lastSeen = sessions.flatMap(({ lastSeenAtMs }) => lastSeenAtMs ?? []);
-    const latestEvent = sessions.flatMap(({ latestEventMs }) => latestEventMs ?? []);
+    const last = (of: (session: Session) => number | undefined) => sessions.map(of).reduce(latest, undefined);
     return {
       ...device,
       spoolId: newest?.spoolId ?? "",
@@ -359,8 +480,9 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
       samplesRefused: sum((session) => session.samplesRefused),
       samplesLost: sum((session) => session.samplesLost),
       batchesLost: sum((session) => session.batchesLost),
-      lastSeenAtMs: lastSeen.length === 0 ? undefined : Math.max(...lastSeen),
-      latestEventMs: latestEvent.length === 0 ? undefined : Math.max(...latestEvent),
+      lastSeenAtMs: last((session) => session.lastSeenAtMs),
+      latestEventMs: last((session) => session.latestEventMs),
+      latestSampleMs: last((session) => session.latestSampleMs),
     };
   }
 

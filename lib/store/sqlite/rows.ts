@@ -1,19 +1,25 @@
 import type { Database } from "better-sqlite3";
 import { clearSketch, decodeSketch, encodeSketch } from "../../aggregate/sketch-table.ts";
 import { appendWindow, type WindowTable } from "../../aggregate/window-table.ts";
-import type { Device, Session, WindowColumn } from "../store.ts";
+import type { GapRow, RefusalRow } from "../registry.ts";
+import type { Device, Session, SessionMark, WindowColumn } from "../store.ts";
 
 /** How rows of the tables become values, and the statements of the writer. */
 
-export interface DeviceColumns extends Omit<Device, "labels" | "reset"> {
-  readonly labels: string;
+type LabelColumn = "labels" | "reportedLabels" | "setLabels";
+
+export interface DeviceColumns
+  extends Omit<Device, LabelColumn | "reset" | "deletedAtMs">,
+    Readonly<Record<LabelColumn, string>> {
   readonly reset: number;
+  readonly deletedAtMs: number | null;
 }
 
-export interface SessionColumns extends Omit<Session, "handles" | "lastSeenAtMs" | "latestEventMs"> {
-  readonly lastSeenAtMs: number | null;
-  readonly latestEventMs: number | null;
-}
+type TimeColumn = "lastSeenAtMs" | "latestEventMs" | "latestSampleMs";
+
+export type MarkColumns = Omit<SessionMark, TimeColumn> & Readonly<Record<TimeColumn, number | null>>;
+
+export type SessionColumns = Omit<Session, "handles" | TimeColumn> & MarkColumns;
 
 /** start_ms, series, then the values of a window: the columns of `windowColumns`. */
 export type WindowRow = readonly [
@@ -35,25 +41,69 @@ export type WindowRow = readonly [
   sketch: Uint8Array | null,
 ];
 
-export const deviceColumns = `devices.id, devices.device_id AS deviceId, devices.labels, devices.session, devices.reset,
-  devices.created_at_ms AS createdAtMs`;
+export const deviceColumns = `devices.id, devices.device_id AS deviceId, devices.labels,
+  devices.reported_labels AS reportedLabels, devices.set_labels AS setLabels, devices.description, devices.session,
+  devices.reset, devices.created_at_ms AS createdAtMs, devices.deleted_at_ms AS deletedAtMs`;
+export const sessionColumnNames = `sessions.id, sessions.device, sessions.spool_id AS spoolId,
+  sessions.acked_sequence AS ackedSequence, sessions.samples_counted AS samplesCounted,
+  sessions.samples_refused AS samplesRefused, sessions.samples_lost AS samplesLost,
+  sessions.batches_lost AS batchesLost, sessions.last_seen_at_ms AS lastSeenAtMs,
+  sessions.latest_event_ms AS latestEventMs, sessions.latest_sample_ms AS latestSampleMs`;
 
-export function readDevice<T extends DeviceColumns>(row: T): Omit<T, "labels" | "reset"> & Device {
-  return { ...row, labels: JSON.parse(row.labels) as Record<string, string>, reset: row.reset === 1 };
+export function readDevice<T extends DeviceColumns>(row: T): Omit<T, keyof DeviceColumns> & Device {
+  const labels = (json: string) => JSON.parse(json) as Record<string, string>;
+  return {
+    ...row,
+    labels: labels(row.labels),
+    reportedLabels: labels(row.reportedLabels),
+    setLabels: labels(row.setLabels),
+    reset: row.reset === 1,
+    deletedAtMs: row.deletedAtMs ?? undefined,
+  };
 }
 
-export function readSession(row: SessionColumns, handles: readonly [number, number][]): Session {
+/** What `writeDevice` takes. */
+export function deviceParameters({ labels: _, ...device }: Device) {
+  return {
+    ...device,
+    reportedLabels: JSON.stringify(device.reportedLabels),
+    setLabels: JSON.stringify(device.setLabels),
+    reset: device.reset ? 1 : 0,
+    deletedAtMs: device.deletedAtMs ?? null,
+  };
+}
+
+export function readTimes<T extends MarkColumns>(row: T): Omit<T, TimeColumn> & SessionMark {
   return {
     ...row,
     lastSeenAtMs: row.lastSeenAtMs ?? undefined,
     latestEventMs: row.latestEventMs ?? undefined,
-    handles: new Map(handles),
+    latestSampleMs: row.latestSampleMs ?? undefined,
   };
+}
+
+export function readSession(row: SessionColumns, handles: readonly [number, number][]): Session {
+  return { ...readTimes(row), handles: new Map(handles) };
 }
 
 /** What `writeSession` takes. */
 export function sessionColumns({ handles: _, ...session }: Session): SessionColumns {
-  return { ...session, lastSeenAtMs: session.lastSeenAtMs ?? null, latestEventMs: session.latestEventMs ?? null };
+  return {
+    ...session,
+    lastSeenAtMs: session.lastSeenAtMs ?? null,
+    latestEventMs: session.latestEventMs ?? null,
+    latestSampleMs: session.latestSampleMs ?? null,
+  };
+}
+
+/** A group's gap goes behind the others of its device, of which only so many are kept. */
+export function writeGap(sql: Statements, gap: GapRow, gapsMax: number): void {
+  sql.writeGap.run(gap);
+  sql.forgetGaps.run(gap.device, gap.device, gapsMax);
+}
+
+export function addRefusal(sql: Statements, refusal: RefusalRow): void {
+  sql.addRefusal.run(refusal);
 }
 
 /** `windowColumns`, with NULL in place of those that are not wanted. @param wanted undefined: all */
@@ -125,9 +175,6 @@ export function writeWindow(sql: Statements, widthMs: number, table: WindowTable
 export type Statements = ReturnType<typeof prepareStatements>;
 
 export function prepareStatements(db: Database) {
-  const sessionColumns = `id, device, spool_id AS spoolId, acked_sequence AS ackedSequence,
-    samples_counted AS samplesCounted, samples_refused AS samplesRefused, samples_lost AS samplesLost,
-    batches_lost AS batchesLost, last_seen_at_ms AS lastSeenAtMs, latest_event_ms AS latestEventMs`;
   return {
     meta: db.prepare("SELECT incarnation, settled, commits FROM meta"),
     writeCommits: db.prepare("UPDATE meta SET commits = ?"),
@@ -144,8 +191,8 @@ export function prepareStatements(db: Database) {
     settle: db.prepare("UPDATE meta SET settled = ?"),
     positions: db.prepare("SELECT shard, applied FROM shards").raw(),
     writePosition: db.prepare("INSERT OR REPLACE INTO shards VALUES (?, ?)"),
-    device: db.prepare(`SELECT ${deviceColumns} FROM devices WHERE device_id = ?`),
-    session: db.prepare(`SELECT ${sessionColumns} FROM sessions WHERE id = ?`),
+    device: db.prepare(`SELECT ${deviceColumns} FROM devices WHERE device_id = ? AND deleted_at_ms IS NULL`),
+    session: db.prepare(`SELECT ${sessionColumnNames} FROM sessions WHERE id = ?`),
     sessionOf: db.prepare("SELECT id FROM sessions WHERE device = ? AND spool_id = ?").pluck(),
     handles: db.prepare("SELECT handle, series FROM handles WHERE session = ?").raw(),
     series: db.prepare("SELECT id, device, name, kind, unit, description FROM series WHERE device = ?"),
@@ -153,12 +200,29 @@ export function prepareStatements(db: Database) {
       `SELECT 1 FROM sessions JOIN devices ON devices.id = sessions.device
        WHERE sessions.device = ? AND spool_id = ? AND sessions.id <> devices.session`,
     ),
+    // No REPLACE: two that are there by one id are an error, not one less.
     writeDevice: db.prepare(
-      "INSERT OR REPLACE INTO devices VALUES (@id, @deviceId, @labels, @session, @reset, @createdAtMs)",
+      `INSERT INTO devices (id, device_id, reported_labels, set_labels, description, session, reset, created_at_ms,
+         deleted_at_ms)
+       VALUES (@id, @deviceId, @reportedLabels, @setLabels, @description, @session, @reset, @createdAtMs, @deletedAtMs)
+       ON CONFLICT (id) DO UPDATE SET reported_labels = excluded.reported_labels, set_labels = excluded.set_labels,
+         description = excluded.description, session = excluded.session, reset = excluded.reset,
+         deleted_at_ms = excluded.deleted_at_ms`,
     ),
     writeSession: db.prepare(
       `INSERT OR REPLACE INTO sessions VALUES (@id, @device, @spoolId, @ackedSequence, @samplesCounted,
-       @samplesRefused, @samplesLost, @batchesLost, @lastSeenAtMs, @latestEventMs)`,
+       @samplesRefused, @samplesLost, @batchesLost, @lastSeenAtMs, @latestEventMs, @latestSampleMs)`,
+    ),
+    writeGap: db.prepare(
+      "INSERT INTO gaps VALUES (NULL, @device, @firstSequence, @lastSequence, @samples, @reason, @recordedAtMs)",
+    ),
+    forgetGaps: db.prepare(
+      `DELETE FROM gaps WHERE device = ?
+       AND id <= (SELECT id FROM gaps WHERE device = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+    ),
+    addRefusal: db.prepare(
+      `INSERT INTO refusals VALUES (@device, @reason, @samples, @batches)
+       ON CONFLICT DO UPDATE SET samples = samples + excluded.samples, batches = batches + excluded.batches`,
     ),
     writeSeries: db.prepare("INSERT OR REPLACE INTO series VALUES (@id, @device, @name, @kind, @unit, @description)"),
     writeHandle: db.prepare("INSERT INTO handles VALUES (?, ?, ?, ?)"),

@@ -42,32 +42,42 @@ CREATE TABLE shards (
   applied INTEGER NOT NULL
 ) STRICT;
 
+-- Ids are given once: what still names a device, a session or a series that was purged never names another one.
 CREATE TABLE devices (
-  id            INTEGER PRIMARY KEY,
-  device_id     TEXT NOT NULL UNIQUE,
-  labels        TEXT NOT NULL,    -- JSON object
-  session       INTEGER NOT NULL, -- the newest of its sessions
-  reset         INTEGER NOT NULL, -- 1: an operator lets whichever spool comes next take over
-  created_at_ms INTEGER NOT NULL
+  id              INTEGER PRIMARY KEY AUTOINCREMENT,
+  device_id       TEXT NOT NULL,
+  reported_labels TEXT NOT NULL,    -- JSON object, as of its latest registration
+  set_labels      TEXT NOT NULL,    -- JSON object, as set in the registry
+  labels          TEXT NOT NULL GENERATED ALWAYS AS (json_patch(reported_labels, set_labels)) STORED,
+  description     TEXT NOT NULL,
+  session         INTEGER NOT NULL, -- the newest of its sessions
+  reset           INTEGER NOT NULL, -- 1: an operator lets whichever spool comes next take over
+  created_at_ms   INTEGER NOT NULL,
+  deleted_at_ms   INTEGER,          -- NULL: it is there; else its id is refused until it is created again
+  purged          INTEGER NOT NULL DEFAULT 0  -- 1: of a deleted one, nothing is left but this row and its sessions
 ) STRICT;
+CREATE UNIQUE INDEX live_devices ON devices (device_id) WHERE deleted_at_ms IS NULL;
+CREATE INDEX deleted_devices ON devices (device_id) WHERE deleted_at_ms IS NOT NULL;
+CREATE INDEX unpurged_devices ON devices (id) WHERE deleted_at_ms IS NOT NULL AND purged = 0;
 
 -- Marks are those of the latest flush: later ones are in the journal.
 CREATE TABLE sessions (
-  id              INTEGER PRIMARY KEY,
-  device          INTEGER NOT NULL,
-  spool_id        TEXT NOT NULL,  -- 32 hexadecimal digits
-  acked_sequence  INTEGER NOT NULL,
-  samples_counted INTEGER NOT NULL,
-  samples_refused INTEGER NOT NULL,
-  samples_lost    INTEGER NOT NULL,
-  batches_lost    INTEGER NOT NULL,
-  last_seen_at_ms INTEGER,
-  latest_event_ms INTEGER,
+  id               INTEGER PRIMARY KEY AUTOINCREMENT,
+  device           INTEGER NOT NULL,
+  spool_id         TEXT NOT NULL,  -- 32 hexadecimal digits; empty: its device was created, and has not registered yet
+  acked_sequence   INTEGER NOT NULL,
+  samples_counted  INTEGER NOT NULL,
+  samples_refused  INTEGER NOT NULL,
+  samples_lost     INTEGER NOT NULL,
+  batches_lost     INTEGER NOT NULL,
+  last_seen_at_ms  INTEGER,
+  latest_event_ms  INTEGER,
+  latest_sample_ms INTEGER,
   UNIQUE (device, spool_id)
 ) STRICT;
 
 CREATE TABLE series (
-  id          INTEGER PRIMARY KEY,
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
   device      INTEGER NOT NULL,
   name        TEXT NOT NULL,
   kind        TEXT NOT NULL CHECK (kind IN ('gauge', 'counter')),
@@ -82,6 +92,27 @@ CREATE TABLE handles (
   series  INTEGER NOT NULL,
   since   INTEGER NOT NULL,       -- the first journal position at which it stands for the series
   PRIMARY KEY (session, handle)
+) STRICT, WITHOUT ROWID;
+
+-- Batches that devices lost, the latest of each.
+CREATE TABLE gaps (
+  id             INTEGER PRIMARY KEY,
+  device         INTEGER NOT NULL,
+  first_sequence INTEGER NOT NULL,
+  last_sequence  INTEGER NOT NULL,
+  samples        INTEGER NOT NULL,  -- 0: not known
+  reason         INTEGER NOT NULL,  -- GapReason in proto/telemetry/v1/batch.proto
+  recorded_at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX gaps_of_device ON gaps (device);
+
+-- What was refused of each device, by reason.
+CREATE TABLE refusals (
+  device  INTEGER NOT NULL,
+  reason  INTEGER NOT NULL,         -- RefusalReason in proto/telemetry/v1/batch.proto
+  samples INTEGER NOT NULL,
+  batches INTEGER NOT NULL,
+  PRIMARY KEY (device, reason)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE windows (
@@ -139,7 +170,7 @@ SELECT
 FROM windows w
 JOIN tiers t ON t.tier_ms = w.tier_ms
 JOIN series s ON s.id = w.series
-JOIN devices d ON d.id = s.device
+JOIN devices d ON d.id = s.device AND d.deleted_at_ms IS NULL
 -- Above the finest tier, only what is before the mark.
 WHERE w.start_ms < t.rolled_ms OR w.tier_ms = (SELECT min(tier_ms) FROM tiers);
 `;

@@ -17,7 +17,7 @@ export class SeriesSelection {
   statement(columns: string, selector: Selector, after = ""): Statement {
     const conditions = conditionsOf(selector);
     const sql = `SELECT ${columns} FROM devices JOIN series ON series.device = devices.id
-      WHERE ${["TRUE", ...conditions].join(" AND ")} ${after}`;
+      WHERE ${conditions.join(" AND ")} ${after}`;
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
       statement = this.#db.prepare(sql);
@@ -45,14 +45,14 @@ function conditionsOf(selector: Selector): string[] {
     deviceIds && "SELECT value FROM json_each(@deviceIds)",
     deviceIdPrefixes &&
       `SELECT known.device_id FROM json_each(@devicePrefixes)
-       JOIN devices AS known ON known.device_id BETWEEN value ->> 0 AND value ->> 1`,
+       JOIN devices AS known ON known.device_id BETWEEN value ->> 0 AND value ->> 1 AND known.deleted_at_ms IS NULL`,
   ].filter((part) => part !== undefined);
   const ofMetrics = [
     metricNames && "name IN (SELECT value FROM json_each(@names))",
     metricNamePrefixes &&
       "EXISTS (SELECT 1 FROM json_each(@namePrefixes) WHERE substr(name, 1, length(value)) = value)",
   ].filter((part) => part !== undefined);
-  const conditions: string[] = [];
+  const conditions = ["devices.deleted_at_ms IS NULL"];
   if (ofDevices.length > 0) conditions.push(`devices.device_id IN (${ofDevices.join(" UNION ")})`);
   if (ofMetrics.length > 0) conditions.push(`(${ofMetrics.join(" OR ")})`);
   if (labels !== undefined) {

@@ -66,7 +66,8 @@ function prepareStatements(db: Database) {
     seriesRow: db.prepare(
       `SELECT series.id, series.device, series.name, series.kind, series.unit, series.description,
          devices.device_id AS deviceId, devices.labels
-       FROM series JOIN devices ON devices.id = series.device WHERE series.id = ?`,
+       FROM series JOIN devices ON devices.id = series.device
+       WHERE series.id = ? AND devices.deleted_at_ms IS NULL`,
     ),
   };
 }

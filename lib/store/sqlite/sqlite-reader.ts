@@ -1,5 +1,6 @@
 import type { Database } from "better-sqlite3";
 import type { Tier } from "../../aggregate/tiers.ts";
+import type { DeviceDetail, DeviceFilter, StandingMark } from "../registry.ts";
 import type { Selector } from "../selector.ts";
 import type {
   AggregateReader,
@@ -13,11 +14,10 @@ import type {
   Selection,
   SeriesPosition,
   SeriesRow,
-  SessionMark,
 } from "../store.ts";
 import { ChangedWindows, prepareChangeReads } from "./changed-windows.ts";
 import { openForReading } from "./database.ts";
-import { type DeviceColumns, deviceColumns, readDevice } from "./rows.ts";
+import { DeviceReader } from "./device-reader.ts";
 import { SeriesSelection, selectorParameters } from "./series-selection.ts";
 import { RangeStatements, SqliteRange } from "./sqlite-range.ts";
 
@@ -32,6 +32,7 @@ export class SqliteReader implements AggregateReader {
   readonly #sql: ReturnType<typeof prepareStatements>;
   readonly #selection: SeriesSelection;
   readonly #ranges: RangeStatements;
+  readonly #devices: DeviceReader;
 
   readonly #changed: ReturnType<typeof prepareChangeReads>;
   readonly #seriesById = (id: number): SeriesRow | undefined => {
@@ -45,6 +46,7 @@ export class SqliteReader implements AggregateReader {
     this.#sql = prepareStatements(db);
     this.#selection = new SeriesSelection(db);
     this.#ranges = new RangeStatements(db);
+    this.#devices = new DeviceReader(db);
     this.#changed = prepareChangeReads(db);
   }
 
@@ -61,13 +63,16 @@ export class SqliteReader implements AggregateReader {
     if (this.#db.inTransaction) this.#db.exec("COMMIT");
   }
 
-  devices(after: string, limit: number): DeviceRow[] {
-    const rows = this.#sql.devices.all(after, limit) as (DeviceColumns & SessionMark & { spoolId: string })[];
-    return rows.map((row) => ({
-      ...readDevice(row),
-      lastSeenAtMs: row.lastSeenAtMs ?? undefined,
-      latestEventMs: row.latestEventMs ?? undefined,
-    }));
+  devices(after: string, limit: number, filter?: DeviceFilter): DeviceRow[] {
+    return this.#devices.page(after, limit, filter);
+  }
+
+  devicesOf(deviceIds: readonly string[], marks: readonly StandingMark[]): DeviceRow[] {
+    return this.#devices.those(deviceIds, marks);
+  }
+
+  deviceDetail(deviceId: string, marks: readonly StandingMark[]): DeviceDetail | undefined {
+    return this.#devices.detail(deviceId, marks);
   }
 
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[] {
@@ -87,7 +92,10 @@ export class SqliteReader implements AggregateReader {
   }
 
   select(selector: Selector): Selection {
-    if (Object.values(selector).every((part) => part === undefined)) return { series: undefined, devices: undefined };
+    const isEvery = Object.values(selector).every((part) => part === undefined);
+    // Of deleted devices there are windows until they are purged, and nobody may see them.
+    const isAll = isEvery && this.#sql.unpurged.get() === undefined;
+    if (isAll) return { series: undefined, devices: undefined };
     const statement = this.#selection.statement("series.id, series.device", selector).raw();
     const rows = statement.all(selectorParameters(selector)) as [number, number][];
     const devices = new Set(rows.map(([, device]) => device));
@@ -139,23 +147,20 @@ function prepareStatements(db: Database) {
   const progress = "SELECT device, max(last_seen_at_ms), max(latest_event_ms) FROM sessions";
   return {
     commits: db.prepare("SELECT commits FROM meta").pluck(),
-    devices: db.prepare(
-      `SELECT ${deviceColumns}, newest.spool_id AS spoolId, newest.acked_sequence AS ackedSequence,
-         sum(sessions.samples_counted) AS samplesCounted, sum(sessions.samples_refused) AS samplesRefused,
-         sum(sessions.samples_lost) AS samplesLost, sum(sessions.batches_lost) AS batchesLost,
-         max(sessions.last_seen_at_ms) AS lastSeenAtMs, max(sessions.latest_event_ms) AS latestEventMs
-       FROM devices
-       JOIN sessions AS newest ON newest.id = devices.session
-       JOIN sessions ON sessions.device = devices.id
-       WHERE device_id > ? GROUP BY device_id ORDER BY device_id LIMIT ?`,
-    ),
+    unpurged: db.prepare("SELECT 1 FROM devices WHERE deleted_at_ms IS NOT NULL AND purged = 0 LIMIT 1"),
     seriesById: db.prepare(
       `SELECT ${seriesColumns} FROM series JOIN devices ON devices.id = series.device WHERE series.id = ?`,
     ),
     progress: db.prepare(`${progress} WHERE device IN (SELECT value FROM json_each(?)) GROUP BY device`).raw(),
-    progressOfAll: db.prepare(`${progress} GROUP BY device`).raw(),
+    progressOfAll: db
+      .prepare(
+        `${progress} WHERE device NOT IN (SELECT id FROM devices WHERE deleted_at_ms IS NOT NULL) GROUP BY device`,
+      )
+      .raw(),
     unknownDevices: db
-      .prepare("SELECT value FROM json_each(?) WHERE value NOT IN (SELECT device_id FROM devices)")
+      .prepare(
+        "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM devices WHERE device_id = value AND deleted_at_ms IS NULL)",
+      )
       .pluck(),
   };
 }

@@ -2,14 +2,18 @@ import { randomBytes } from "node:crypto";
 import { statSync } from "node:fs";
 import Database from "better-sqlite3";
 import type { WindowPart } from "../../aggregate/held-windows.ts";
+import type { SeriesRange } from "../../aggregate/roll-up.ts";
 import type { Shard } from "../../aggregate/shard.ts";
 import { keptFromMs, type Tier } from "../../aggregate/tiers.ts";
 import type { WindowTable } from "../../aggregate/window-table.ts";
 import { reach } from "../../base/faults.ts";
+import { gapsPerDeviceMax } from "../../base/limits.ts";
 import { isOver, type RawRetention } from "../raw-retention.ts";
+import type { PurgePosition } from "../registry.ts";
 import {
   type AggregateStore,
   type CatalogStep,
+  type Device,
   type Durability,
   type GroupSpan,
   type Journal,
@@ -26,8 +30,11 @@ import { WindowChangesOfPart } from "./changed-windows.ts";
 import { checkUndamaged } from "./damage.ts";
 import { databaseFile, openForWriting } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
+import { SqliteDeletedDevices } from "./purge.ts";
 import {
+  addRefusal,
   type DeviceColumns,
+  deviceParameters,
   latestStart,
   nextStart,
   prepareStatements,
@@ -40,6 +47,7 @@ import {
   sessionColumns,
   setWindowRow,
   type WindowRow,
+  writeGap,
   writeWindow,
 } from "./rows.ts";
 
@@ -98,6 +106,7 @@ export class SqliteStore implements AggregateStore, Journal {
   readonly #acked: AckedPosition;
   readonly #logFile: string;
   readonly #sql: Statements;
+  readonly #deleted: SqliteDeletedDevices;
   readonly #logBytesMax: number;
   readonly #pageBytes: number;
 
@@ -113,6 +122,7 @@ export class SqliteStore implements AggregateStore, Journal {
     this.#logBytesMax = logBytesMax;
     this.#pageBytes = db.pragma("page_size", { simple: true }) as number;
     this.#sql = prepareStatements(db);
+    this.#deleted = new SqliteDeletedDevices(db, this.#sql, (run) => this.#withoutSync(run));
     const meta = this.#sql.meta.get() as { incarnation: string; settled: number; commits: number };
     this.#commits = meta.commits;
     this.incarnation = meta.incarnation;
@@ -140,13 +150,43 @@ export class SqliteStore implements AggregateStore, Journal {
   }
 
   nextIds(): NextIds {
-    const next = (table: string) =>
-      this.#db.prepare(`SELECT coalesce(max(id), 0) + 1 FROM ${table}`).pluck().get() as number;
+    const highest = this.#db.prepare("SELECT seq FROM sqlite_sequence WHERE name = ?").pluck();
+    const next = (table: string) => ((highest.get(table) as number | undefined) ?? 0) + 1;
     return { device: next("devices"), session: next("sessions"), series: next("series") };
   }
 
   seriesCount(): number {
-    return this.#db.prepare("SELECT count(*) FROM series").pluck().get() as number;
+    const count = (of: string) => this.#db.prepare(`SELECT count(*) FROM ${of}`).pluck().get() as number;
+    return count("series") - count("devices JOIN series ON device = devices.id WHERE deleted_at_ms IS NOT NULL");
+  }
+
+  findDeleted(deviceId: string): Device | undefined {
+    return this.#deleted.findDeleted(deviceId);
+  }
+
+  sessionsOf(device: number): Session[] {
+    return this.#deleted.sessionsOf(device);
+  }
+
+  unpurgedDevices(): number[] {
+    return this.#deleted.unpurgedDevices();
+  }
+
+  seriesOf(devices: readonly number[]): number[] {
+    return this.#deleted.seriesOf(devices);
+  }
+
+  purgeWindows(
+    widthMs: number,
+    from: PurgePosition | undefined,
+    runs: readonly SeriesRange[],
+    stepsMax: number,
+  ): PurgePosition | undefined {
+    return this.#deleted.purgeWindows(widthMs, from, runs, stepsMax);
+  }
+
+  purgeCatalog(devices: readonly number[], rowsMax: number): boolean {
+    return this.#deleted.purgeCatalog(devices, rowsMax);
   }
 
   findDevice(deviceId: string): StoredDevice | undefined {
@@ -355,19 +395,15 @@ export class SqliteStore implements AggregateStore, Journal {
   }
 
   #writeCatalog(catalog: CatalogStep): void {
-    for (const device of catalog.devices) {
-      this.#sql.writeDevice.run({
-        ...device,
-        labels: JSON.stringify(device.labels),
-        reset: device.reset ? 1 : 0,
-      });
-    }
+    for (const device of catalog.devices) this.#sql.writeDevice.run(deviceParameters(device));
     for (const session of catalog.sessions) this.#sql.writeSession.run(sessionColumns(session));
     for (const series of catalog.series) this.#sql.writeSeries.run(series);
     for (const [session, handle, series] of catalog.handles) {
       this.#sql.deleteRefusedHandle.run(session, handle);
       this.#sql.writeHandle.run(session, handle, series, this.#position + 1);
     }
+    for (const gap of catalog.gaps ?? []) writeGap(this.#sql, gap, gapsPerDeviceMax);
+    for (const refusal of catalog.refusals ?? []) addRefusal(this.#sql, refusal);
   }
 
   #writeWindows({ widthMs, table, rows }: WindowPart): void {

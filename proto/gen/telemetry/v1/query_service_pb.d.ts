@@ -419,7 +419,8 @@ export declare type WatchDevicesResponse = Message<"telemetry.v1.WatchDevicesRes
     case: "change";
   } | {
     /**
-     * Nothing changed, but the watch lives. Sent every 5 s, and once after the devices that there are.
+     * Nothing changed, but the watch lives. Sent every 5 s, and once after the devices that there are. It has the
+     * time only.
      *
      * @generated from field: telemetry.v1.Heartbeat heartbeat = 2;
      */
@@ -448,7 +449,7 @@ export declare type DeviceChange = Message<"telemetry.v1.DeviceChange"> & {
   kind: DeviceChangeKind;
 
   /**
-   * The device afterwards. Of a deleted one: its id.
+   * The device afterwards, as it is when this is sent. Of a deleted one: its id.
    *
    * @generated from field: telemetry.v1.Device device = 2;
    */
@@ -1500,7 +1501,8 @@ export declare const QueryService: GenService<{
   },
   /**
    * WatchDevices streams changes of the registry and of the devices' connections: first the devices that
-   * there are, then each change. A slow reader gets the latest change of each device, not every one.
+   * there are, then each change. A slow reader gets the latest change of each kind of a device, and of its connection
+   * the latest at all, not every one; one that is too slow for that is ended with RESOURCE_EXHAUSTED.
    *
    * @generated from rpc telemetry.v1.QueryService.WatchDevices
    */

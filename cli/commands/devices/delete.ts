@@ -1,0 +1,35 @@
+import { Argument, type Command } from "@commander-js/extra-typings";
+import { DeviceService } from "../../../proto/gen/telemetry/v1/device_service_pb.js";
+import { connect } from "../../connect.ts";
+import { addressSetting, setting } from "../../options.ts";
+import { printLine } from "../../terminal.ts";
+
+const timeoutMs = 10_000;
+
+export function addDelete(devices: Command): void {
+  devices
+    .command("delete")
+    .description("delete a device with its series and all their windows")
+    .addArgument(new Argument("<device>", "id of the device"))
+    .addOption(addressSetting())
+    .addOption(setting("--force", "also when it is connected"))
+    .addHelpText(
+      "after",
+      `
+It is gone at once for everyone who reads; what is stored of it is deleted by and by. Its id stays refused: what still
+comes is told DEVICE_DELETED, until the device is created again.
+
+Examples:
+  $ tidemark devices delete truck-0042
+  $ tidemark devices delete truck-0042 --force`,
+    )
+    .action(async (deviceId, { address, force = false }) => {
+      const channel = await connect(address);
+      try {
+        await channel.client(DeviceService, "messages").deleteDevice({ deviceId, force }, { timeoutMs });
+        printLine(`${deviceId}: deleted`);
+      } finally {
+        channel.close();
+      }
+    });
+}
