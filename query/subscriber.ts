@@ -60,6 +60,8 @@ export class Subscriber {
   #shown: Shown | undefined;
   #sentMs = Number.NEGATIVE_INFINITY;
   #changesSentMs = Number.NEGATIVE_INFINITY;
+  /** When the changes that wait are to be sent; undefined: not settled yet. */
+  #dueMs: number | undefined;
   #caughtUpMs = Number.NEGATIVE_INFINITY;
   #stalledMs = 0;
 
@@ -111,8 +113,10 @@ export class Subscriber {
   }
 
   #nextChangesMs(nowMs: number): number {
-    const nextMs = this.#selection.sendTimes(this.#intervalMs).nextMs(this.#changesSentMs, nowMs);
-    return this.#selection.isBehind(this.#reader) ? Math.max(nextMs, this.#caughtUpMs + catchUpIntervalMsMin) : nextMs;
+    // Once for each time that changes wait: one whose turn comes late, after many others, would be put off for ever.
+    this.#dueMs ??= this.#selection.sendTimes(this.#intervalMs).nextMs(this.#changesSentMs, nowMs);
+    const isBehind = this.#selection.isBehind(this.#reader);
+    return isBehind ? Math.max(this.#dueMs, this.#caughtUpMs + catchUpIntervalMsMin) : this.#dueMs;
   }
 
   /** @param wakesFor undefined: for nothing but the end */
@@ -126,6 +130,7 @@ export class Subscriber {
   async *#sendChanges(nowMs: number): AsyncGenerator<Uint8Array, void> {
     this.#selection.sendTimes(this.#intervalMs).sent(nowMs);
     this.#changesSentMs = nowMs;
+    this.#dueMs = undefined;
     if (this.#selection.isBehind(this.#reader)) {
       const place = this.#place;
       // A snapshot is complete before changes are sent.

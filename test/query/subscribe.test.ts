@@ -168,6 +168,22 @@ describe("a subscription", () => {
   });
 });
 
+describe("many subscriptions of one selection", () => {
+  it("are all sent a change, though to send it to the others takes longer than they wait for each other", async () => {
+    const id = newDevice();
+    const request = { ...of(id), intervalMin: durationFromMs(1_000) };
+    const watchers = await Promise.all(Array.from({ length: 60 }, () => Watcher.start(server(), request)));
+    for (const sequence of [1, 2]) {
+      await push(server(), id, sequence, Array(1_000).fill(1), { stepMs: windowMs });
+      const pushedMs = performance.now();
+      await Promise.all(watchers.map((watcher) => watcher.sees(id, sequence)));
+      // An interval or two; who is put off whenever others were first waits for twenty.
+      expect(performance.now() - pushedMs).toBeLessThan(3_500);
+    }
+    for (const watcher of watchers) await watcher.stop();
+  });
+});
+
 describe("a subscription that cannot be served", () => {
   function refused(name: string, request: object, ...texts: string[]) {
     it(`is refused when ${name}`, async () => {
