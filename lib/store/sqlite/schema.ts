@@ -5,7 +5,7 @@ import { TelemetryError } from "../../base/errors.ts";
 
 /** "tide" in ASCII: marks the file as ours, in the header where `file` and SQLite look for it. */
 export const applicationId = 0x7469_6465;
-export const schemaVersion = 4;
+export const schemaVersion = 3;
 
 /**
  * Windows are ordered by tier and time, then series: a flush writes neighbours (all series of one

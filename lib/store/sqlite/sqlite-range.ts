@@ -245,7 +245,9 @@ export class SqliteRange implements RangeReader, StoredWindows {
 
   #lookUpRows(lookUp: Statement, windowsMax: number, firstMs: number, endMs: number): StoredRows {
     const starts = Math.max(1, Math.floor(lookUpsMax / this.#runs.length));
-    const toMs = Math.min(endMs, firstMs + starts * this.#widthMs);
+    // Each start is looked into, also when nothing can be there: a range may reach to the year 9999.
+    const lastMs = Math.max(latestStart(this.#reads, this.#widthMs), this.#overlay.latestStart(this.#tier));
+    const toMs = Math.min(endMs, firstMs + starts * this.#widthMs, lastMs + this.#widthMs);
     const { startMs: afterMs, series: afterSeries } = this.#after;
     const rows = lookUp.all({
       widthMs: this.#widthMs,
