@@ -11,6 +11,7 @@ import { QueryService } from "../proto/gen/telemetry/v1/query_service_pb.js";
 /** A server and its load in processes of their own, so that what is measured is what a user would run. */
 
 const mainFile = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
+const loadFile = fileURLToPath(new URL("gateway-load.ts", import.meta.url));
 
 export class BenchServer {
   readonly dataDir: string;
@@ -86,18 +87,22 @@ export interface LoadResult {
   readonly ackP99Ms: number;
 }
 
-/** A fleet that sends in real time for so long. */
+/** Devices that send a reading of all their metrics each second, for so long. */
 export function startLoad(server: BenchServer, devices: number, metrics: number, seconds: number): Promise<LoadResult> {
-  return simulate(server, [
-    ...["--devices", String(devices), "--metrics", String(metrics), "--interval", "1s", "--connections", "8"],
-    ...["--duration", `${seconds}s`, "--id-prefix", "load-"],
-  ]);
+  const flags = { address: server.address, devices, metrics, seconds };
+  return lastLine(
+    loadFile,
+    Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]),
+  );
 }
 
 /** Runs `tidemark simulate` to its end. */
-export async function simulate(server: BenchServer, flags: readonly string[]): Promise<LoadResult> {
-  const args = ["simulate", "--address", server.address, "--json", ...flags];
-  const child = spawn(process.execPath, [mainFile, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+export function simulate(server: BenchServer, flags: readonly string[]): Promise<LoadResult> {
+  return lastLine(mainFile, ["simulate", "--address", server.address, "--json", ...flags]);
+}
+
+async function lastLine(program: string, args: readonly string[]): Promise<LoadResult> {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   let result: LoadResult | undefined;
   for await (const line of createInterface(child.stdout)) result = JSON.parse(line) as LoadResult;
   if (result === undefined) throw new Error("the load has ended without a result");
