@@ -58,6 +58,13 @@ try {
     if (i >= 20) first.push(firstMs);
     whole.push(wholeMs);
   }
+  const empty: number[] = [];
+  for (let i = 0; i < 500; i += 1) {
+    const start = performance.now();
+    await server.query.listMetrics({ selector: { deviceIds: [aDevice()] }, pageSize: 1 });
+    empty.push(performance.now() - start);
+  }
+  console.log(`  for comparison, a list of one   ${percentiles(empty)}`);
   console.log(`  1 series x 24 h, first frame    ${percentiles(first)}`);
   console.log(`  1 series x 24 h, whole          ${percentiles(whole)}`);
 

@@ -43,7 +43,7 @@ try {
   const windows = { count: 0 };
   const reading: Promise<void>[] = [];
   for (let i = 0; i < subscribers; i += 1) {
-    const deviceId = `load-${String(1 + i).padStart(Math.max(4, String(devices).length), "0")}`;
+    const deviceId = `load-${String(1 + i).padStart(5, "0")}`;
     reading.push(watch(channels[i % connections] as Channel, deviceId, latencies, windows));
   }
   await sleep(2_000);
