@@ -1,54 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { MetricKind } from "../../proto/gen/telemetry/v1/metric_pb.js";
-import type {
-  Metric,
-  MetricSchema,
-  WindowFrame,
-  WindowFrameSchema,
-} from "../../proto/gen/telemetry/v1/query_service_pb.js";
-import { increaseDurationMs, increaseSinceBefore } from "../aggregate/counter.ts";
+import type { Metric, MetricSchema, WindowFrame } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { quantileOf } from "../aggregate/sketch-table.ts";
 import { type WindowState, windowStates } from "../aggregate/watermark.ts";
 import type { WindowTable } from "../aggregate/window-table.ts";
-import type { Revision, SeriesRow } from "../store/store.ts";
-
-/** The wire's form of windows of one tier. Series ids serve as the call's series handles. */
-export function encodeFrame(
-  widthMs: number,
-  revision: Revision,
-  series: readonly SeriesRow[],
-  windows: WindowTable,
-  quantileValues: Float64Array = new Float64Array(),
-): MessageInitShape<typeof WindowFrameSchema> {
-  const { length } = windows;
-  const derived = (of: (table: WindowTable, at: number) => number) => Array.from({ length }, (_, i) => of(windows, i));
-  const column = (values: Float64Array) => Array.from(values.subarray(0, length));
-  const offsets = (times: Float64Array) => Array.from({ length }, (_, i) => times[i] - windows.starts[i]);
-  return {
-    tier: durationFromMs(widthMs),
-    revision: BigInt(revision),
-    series: series.map((row) => ({ handle: row.id, metric: encodeMetric(row) })),
-    seriesHandles: Array.from(windows.series.subarray(0, length)),
-    windowStartsUnixMs: column(windows.starts),
-    counts: column(windows.counts),
-    sums: column(windows.sums),
-    mins: column(windows.mins),
-    maxs: column(windows.maxs),
-    firsts: column(windows.firsts),
-    firstOffsetsMs: offsets(windows.firstTimesMs),
-    lasts: column(windows.lasts),
-    lastOffsetsMs: offsets(windows.lastTimesMs),
-    deviations: derived(deviationOf),
-    increases: derived(increaseSinceBefore),
-    increaseDurationsMs: derived((table, at) =>
-      Number.isNaN(table.resetOffsets[at]) ? 0 : increaseDurationMs(table, at),
-    ),
-    increasesApproximate: Array.from({ length }, (_, i) => windows.approximates[i] === 1),
-    states: Array.from(windows.states.subarray(0, length)),
-    quantileValues: Array.from(quantileValues),
-  };
-}
+import type { SeriesRow } from "../store/store.ts";
 
 export function encodeMetric(row: SeriesRow): MessageInitShape<typeof MetricSchema> {
   return {

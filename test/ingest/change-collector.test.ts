@@ -6,12 +6,13 @@ import { latenessMsDefault, timeAheadMsMaxDefault } from "../../lib/base/limits.
 import type { LiveFilter } from "../../lib/store/live-feed.ts";
 import { matches } from "../../lib/store/selector.ts";
 import type { WindowChanges } from "../../lib/store/store.ts";
-import { encodeFrame, quantilesOf } from "../../lib/wire/window-frame.ts";
+import { quantilesOf } from "../../lib/wire/window-frame.ts";
 import { dayMs } from "../support/batches.ts";
 import { Filters } from "../support/filters.ts";
 import { oracleIncreases } from "../support/increases.ts";
 import { inTime, type OracleSample, type OracleWindow, oracleQuantile, oracleWindows } from "../support/oracle.ts";
 import { counter, gauge, Sender, type TimedValue } from "../support/sender.ts";
+import { encodeFrame } from "../wire/plain-frame.ts";
 
 const widthsMs = [10_000, 60_000, 300_000, 900_000];
 const quantiles = [0, 0.5, 0.99];

@@ -14,12 +14,12 @@ import {
   type Sample,
   tableWindows,
 } from "../aggregate/plain-windows.ts";
-import { openSqlite } from "../store/sqlite/data-dir.ts";
 import { readRange, readTiers } from "../store/steps.ts";
 import { batch } from "../support/batches.ts";
 import { diskFull } from "../support/failing-store.ts";
 import { IngestHarness } from "../support/ingest.ts";
 import { connectDeep, sendDeep } from "../support/shards.ts";
+import { openAsOne } from "../support/sqlite-as-one.ts";
 
 const tens = 10_000;
 const minute = 60_000;
@@ -289,24 +289,9 @@ function wholeOf(flusher: IngestHarness["flusher"], t: number, { series, startMs
   return tableWindows(table);
 }
 
-function sqliteStore(tiers: readonly Tier[]): Store {
-  const { store, reader } = openSqlite(tiers);
-  return Object.assign(store, {
-    devices: reader.devices.bind(reader),
-    devicesOf: reader.devicesOf.bind(reader),
-    deviceDetail: reader.deviceDetail.bind(reader),
-    series: reader.series.bind(reader),
-    unknownDevices: reader.unknownDevices.bind(reader),
-    openRange: reader.openRange.bind(reader),
-    openChanged: reader.openChanged.bind(reader),
-    progress: reader.progress.bind(reader),
-    select: reader.select.bind(reader),
-  });
-}
-
 describe.each([
   ["the model in memory", 100, (of: readonly Tier[]): Store => new MemoryStore(of)],
-  ["SQLite", 20, sqliteStore],
+  ["SQLite", 20, openAsOne],
 ])("tiers that are rolled up as time goes on, in %s", (_, numRuns, open) => {
   it.each(tierSets.map((of) => [of.map(tierName).join(","), of] as const))(
     "%s show all samples, whenever they came, and whatever was cut off, refused by the disk or pruned",

@@ -11,6 +11,7 @@ import { makeDataDir, openSqlite } from "../store/sqlite/data-dir.ts";
 import { batch, dayMs } from "../support/batches.ts";
 import type { HarnessCall } from "../support/harness-call.ts";
 import { IngestHarness } from "../support/ingest.ts";
+import { asOne } from "../support/sqlite-as-one.ts";
 
 const tiers: readonly Tier[] = [{ widthMs: 10_000 }, { widthMs: 60_000 }, { widthMs: 600_000 }];
 const startMs = dayMs + 3_600_000;
@@ -48,18 +49,7 @@ class Running {
     const dir = makeDataDir();
     const { store, reader } = openSqlite(of, dir);
     this.reader = reader;
-    const both = Object.assign(store, {
-      devices: reader.devices.bind(reader),
-      devicesOf: reader.devicesOf.bind(reader),
-      deviceDetail: reader.deviceDetail.bind(reader),
-      series: reader.series.bind(reader),
-      unknownDevices: reader.unknownDevices.bind(reader),
-      openRange: reader.openRange.bind(reader),
-      openChanged: reader.openChanged.bind(reader),
-      progress: reader.progress.bind(reader),
-      select: reader.select.bind(reader),
-    });
-    this.ingest = new IngestHarness(both, { nowMs: startMs });
+    this.ingest = new IngestHarness(asOne(store, reader), { nowMs: startMs });
     this.ranges = new OpenRanges(() => openSqliteReader(dir, of), { nowMs: () => 0, elapsedMs: () => this.elapsedMs });
     onTestFinished(() => this.ranges.closeAll());
   }

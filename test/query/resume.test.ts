@@ -13,6 +13,7 @@ import { dayMs } from "../support/batches.ts";
 import type { IngestHarness } from "../support/ingest.ts";
 import { type LiveCall, LiveServer } from "../support/live-server.ts";
 import { counter, gauge, Sender } from "../support/sender.ts";
+import { asOne } from "../support/sqlite-as-one.ts";
 
 const widthsMs = [10_000, 60_000, 300_000];
 const quantiles = [0.5, 0.99];
@@ -245,17 +246,7 @@ function sqliteStores(): OpenStore {
       reader.close();
       store.close();
     };
-    return Object.assign(store, {
-      devices: reader.devices.bind(reader),
-      devicesOf: reader.devicesOf.bind(reader),
-      deviceDetail: reader.deviceDetail.bind(reader),
-      series: reader.series.bind(reader),
-      unknownDevices: reader.unknownDevices.bind(reader),
-      openRange: reader.openRange.bind(reader),
-      openChanged: reader.openChanged.bind(reader),
-      progress: reader.progress.bind(reader),
-      select: reader.select.bind(reader),
-    });
+    return asOne(store, reader);
   };
 }
 

@@ -1,8 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { latenessMsDefault } from "../../lib/base/limits.ts";
-import { encodeFrame, FrameReader, type Window } from "../../lib/wire/window-frame.ts";
+import { FrameReader, type Window } from "../../lib/wire/window-frame.ts";
 import { WindowFrameSchema } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { type AnswerRequest, RangeAnswer } from "../../query/range-answer.ts";
+import { encodeFrame } from "../wire/plain-frame.ts";
 import type { Sender } from "./sender.ts";
 
 export interface AskOptions extends Partial<AnswerRequest> {

@@ -5,6 +5,11 @@ import { openSqlite } from "../store/sqlite/data-dir.ts";
 /** A new SQLite store, with the functions of a reader of it. */
 export function openAsOne(tiers: readonly Tier[]): AggregateStore & Journal & AggregateReader {
   const { store, reader } = openSqlite(tiers);
+  return asOne(store, reader);
+}
+
+/** The store, with the functions of the reader. */
+export function asOne<Store extends AggregateStore>(store: Store, reader: AggregateReader): Store & AggregateReader {
   return Object.assign(store, {
     devices: reader.devices.bind(reader),
     devicesOf: reader.devicesOf.bind(reader),

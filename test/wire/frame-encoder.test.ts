@@ -3,9 +3,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { SeriesRow } from "../../lib/store/store.ts";
 import { encodeFrame } from "../../lib/wire/frame-encoder.ts";
-import { encodeFrame as encodeGeneric, quantilesOf } from "../../lib/wire/window-frame.ts";
+import { quantilesOf } from "../../lib/wire/window-frame.ts";
 import { Aggregate, WindowFrameSchema } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { anySample, windowSet } from "../aggregate/plain-windows.ts";
+import { encodeFrame as encodeGeneric } from "./plain-frame.ts";
 
 const widthMs = 10_000;
 

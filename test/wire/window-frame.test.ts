@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { appendWindow, createWindowTable, type WindowTable } from "../../lib/aggregate/window-table.ts";
 import * as limits from "../../lib/base/limits.ts";
 import type { SeriesRow } from "../../lib/store/store.ts";
-import { encodeFrame, FrameReader, type Window } from "../../lib/wire/window-frame.ts";
+import { FrameReader, type Window } from "../../lib/wire/window-frame.ts";
 import { MetricKind } from "../../proto/gen/telemetry/v1/metric_pb.js";
 import {
   QueryRangeResponseSchema,
@@ -12,6 +12,7 @@ import {
   WindowFrameSchema,
 } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { anySample, type PlainWindow, type Sample, tableWindows, windowSet } from "../aggregate/plain-windows.ts";
+import { encodeFrame } from "./plain-frame.ts";
 
 const widthMs = 10_000;
 
