@@ -146,7 +146,8 @@ export class TidemarkServer {
   private constructor(address: string, parts: Parts) {
     this.address = address;
     this.#parts = parts;
-    this.failed = parts.writer.failed;
+    this.failed = Promise.race([parts.writer.failed, parts.reader.failed]);
+    this.failed.catch(() => {});
   }
 
   /** Settles and acks what was read, ends every call, and closes the store. */

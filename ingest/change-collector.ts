@@ -48,6 +48,7 @@ export class ChangeCollector {
   readonly #wanted: WantedSeriesIndex;
   #tiers: readonly CollectedTier[];
   #series = new Map<number, SeriesRow>();
+  readonly #gone: number[] = [];
   #revision: Revision = 0;
   /** The latest server's time that it has seen: no watermark is further ahead than this, less the lateness. */
   #latestMs = Number.NEGATIVE_INFINITY;
@@ -81,6 +82,7 @@ export class ChangeCollector {
     for (const { id } of state.seriesByName.values()) {
       this.#series.delete(id);
       this.#told.delete(id);
+      if (this.interested) this.#gone.push(id);
     }
   }
 
@@ -99,6 +101,7 @@ export class ChangeCollector {
     this.#wanted.clear();
     this.#told.clear();
     this.#series.clear();
+    this.#gone.length = 0;
     this.#tiers = this.#whole.tiers.map(collectedTier);
   }
 
@@ -184,7 +187,7 @@ export class ChangeCollector {
       this.#forgetRolledUp(t, tier);
     }
     const provisionalFromMs = this.#tiers.map(({ provisional }) => Math.min(...provisional.starts));
-    return { revision: this.#revision, timeMs: nowMs, changes, provisionalFromMs };
+    return { revision: this.#revision, timeMs: nowMs, changes, provisionalFromMs, gone: this.#gone.splice(0) };
   }
 
   #takeSeries(): SeriesRow[] {

@@ -128,9 +128,12 @@ export class DeviceMetrics {
 }
 
 /** A kind never changes, and a handle keeps its metric for the session; which one a refused handle had is not known. */
-export function checkMetricsAgainst(known: DeviceState | undefined, spoolId: string, registration: Registration): void {
+export function checkMetricsAgainst(
+  known: DeviceState | undefined,
+  session: Session | undefined,
+  registration: Registration,
+): void {
   if (known === undefined) return;
-  const handles = known.session.spoolId === spoolId ? known.session.handles : new Map<number, number>();
   for (const [i, definition] of registration.metrics.entries()) {
     const path = `registration.metrics[${i}]`;
     const series = known.seriesByName.get(definition.name);
@@ -141,7 +144,7 @@ export function checkMetricsAgainst(known: DeviceState | undefined, spoolId: str
         "give the metric another name",
       );
     }
-    const bound = handles.get(definition.handle);
+    const bound = session?.handles.get(definition.handle);
     if (bound !== undefined && bound !== noSeries && bound !== series?.id) {
       throw invalidField(
         `${path}.handle`,

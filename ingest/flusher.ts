@@ -43,6 +43,9 @@ export interface HeldOpenWindows extends OpenWindows {
   readonly hold: number;
 }
 
+/** Pieces of the journal deleted before the end: some milliseconds each. */
+const finishTrimsMax = 32;
+
 type IsDue = (tier: HeldTier, at: number) => boolean;
 
 /**
@@ -167,6 +170,7 @@ export class Flusher implements WholeWindows {
   /**
    * Resolves when the tables show everything that is in the journal now, of some shards, or of all. While nothing can
    * be stored it does not wait: queries go on with what there is.
+   * @returns the position up to which they show it: a lower one when nothing can be stored
    */
   barrier(shards: Iterable<Shard> | "all", sessions: boolean): Promise<JournalPosition> {
     const wanted = shards === "all" ? [...this.#held.shards].map(({ shard }) => shard) : [...shards];
@@ -257,7 +261,8 @@ export class Flusher implements WholeWindows {
       for (const held of [...this.#held.shards]) while (this.#commitPart(held, () => true));
       while (this.#commitSessions(Number.POSITIVE_INFINITY));
       this.#settle();
-      while (this.#trim());
+      // What is left of samples that need not be kept goes at the next start: nobody waits for it here.
+      for (let steps = 0; steps < finishTrimsMax && this.#trim(); steps += 1);
     });
   }
 
@@ -383,7 +388,12 @@ export class Flusher implements WholeWindows {
       (barrier.shards.size > 0 || (barrier.sessions && this.#sessions.dirtySince <= barrier.position));
     const open = this.#barriers.filter((barrier) => !waiting(barrier));
     this.#barriers = this.#barriers.filter(waiting);
-    for (const { resolve, position } of open) resolve(position);
+    const isShown = ({ shards, sessions, position }: Barrier) =>
+      shards.size === 0 && !(sessions && this.#sessions.dirtySince <= position);
+    for (const barrier of open) {
+      const { position } = barrier;
+      barrier.resolve(isShown(barrier) ? position : Math.min(position, this.#store.settled));
+    }
   }
 
   /** Marks the groups that every table shows: no start replays them. */

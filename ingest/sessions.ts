@@ -125,12 +125,13 @@ export class Sessions {
     const known = this.find(registration.deviceId);
     if (known === undefined) this.#refuseDeleted(registration.deviceId);
     else if (known.session.spoolId !== spoolId && !known.device.reset) this.#refuseSuperseded(known, spoolId);
-    checkMetricsAgainst(known, spoolId, registration);
+    const earlier = known?.device.reset === true ? this.#earlierSession(known.device, spoolId) : undefined;
+    checkMetricsAgainst(known, known?.session.spoolId === spoolId ? known.session : earlier, registration);
 
     const state = known ?? this.#newDevice(registration.deviceId, nowMs);
     const isFirst = state.session.spoolId === "";
     if (isFirst) this.#begin(state, spoolId);
-    else if (state.session.spoolId !== spoolId) this.#supersede(state, spoolId, nowMs);
+    else if (state.session.spoolId !== spoolId) this.#supersede(state, spoolId, earlier, nowMs);
     if (state.device.reset) this.#setReset(state.device, false);
     const isChanged = this.#report(state.device, registration.labels);
     if (isFirst) this.changes.tell("appeared", state.device, nowMs);
@@ -193,12 +194,12 @@ export class Sessions {
     this.#open(state, { ...state.session, spoolId });
   }
 
-  #supersede(state: DeviceState, spoolId: string, nowMs: number): void {
+  /** @param earlier that of the spool, which comes back */
+  #supersede(state: DeviceState, spoolId: string, earlier: Session | undefined, nowMs: number): void {
     const { session } = state;
     this.changes.onUndo(() => void state.superseded.delete(session.spoolId));
     state.superseded.add(session.spoolId);
     state.superseded.delete(spoolId);
-    const earlier = state.device.reset ? this.#earlierSession(state.device, spoolId) : undefined;
     // Its watermark never goes back.
     if (earlier !== undefined) this.advance(earlier, laterOf(earlier, session));
     this.#open(state, earlier ?? newSession(this.nextIds, state.device, spoolId, session), earlier === undefined);

@@ -29,6 +29,8 @@ const pruneAgainMs = 20;
 const purgeIntervalMs = 1_000;
 const purgeAgainMs = 20;
 const flushCheckMs = 50;
+/** Time that windows to follow are read for before others have a turn. */
+const followSliceMs = 5;
 /** A window that has become final without a sample is told about this long afterwards. */
 const finalCheckMs = 1_000;
 
@@ -164,10 +166,15 @@ export class WriterLoop {
     return position;
   }
 
-  #follow(widthMs: number, windows: readonly FollowedWindow[]): void {
+  /** In slices, so that groups come in between: a window of an hour is merged from those below. */
+  async #follow(widthMs: number, windows: readonly FollowedWindow[]): Promise<void> {
+    let sliceMs = systemClock.elapsedMs();
     for (const { deviceId, series, startMs } of windows) {
       const state = this.#sessions.find(deviceId);
       if (state !== undefined) this.#collector.follow(widthMs, state, series, startMs);
+      if (systemClock.elapsedMs() - sliceMs < followSliceMs) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      sliceMs = systemClock.elapsedMs();
     }
   }
 

@@ -198,6 +198,8 @@ export class LiveSelection implements LiveListener {
 
   onUnselected(series: number): void {
     this.#provisional.drop(series);
+    this.#windows.drop(series);
+    this.#pages.clear();
   }
 
   /** An update with windows of it has come. */

@@ -65,6 +65,12 @@ export class LiveWindows {
     return { windows, quantileValues, lastChange: this.#changes[rows[rows.length - 1]] };
   }
 
+  /** Takes away the windows of a series. */
+  drop(series: number): void {
+    const { table } = this.#windows;
+    for (let at = this.length - 1; at >= 0; at -= 1) if (table.series[at] === series) this.#remove(at);
+  }
+
   /** Takes away the windows that did not change after a change. */
   dropThrough(change: number): void {
     for (let at = this.length - 1; at >= 0; at -= 1) if (this.#changes[at] <= change) this.#remove(at);

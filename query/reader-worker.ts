@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 // A worker that alone has loaded the addon can crash the process when it ends (better-sqlite3 issue 1476).
 import "better-sqlite3";
+import { errorMessage, TelemetryError } from "../lib/base/errors.ts";
 import { startThread } from "../lib/base/thread.ts";
 import { ThreadCalls, type ThreadReply } from "../lib/base/thread-calls.ts";
 import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts";
@@ -10,6 +11,8 @@ import type { ReaderCalls, ReaderOptions, ToReader } from "./reader-messages.ts"
 export class ReaderWorker {
   /** Ranges that are open on it. */
   ranges = 0;
+  /** Rejects when the thread has ended by a fault. */
+  readonly failed: Promise<never>;
   readonly #worker: Worker;
   readonly #calls: ThreadCalls<ReaderCalls>;
 
@@ -17,7 +20,10 @@ export class ReaderWorker {
     this.#worker = startThread("./reader-thread", import.meta.url, { workerData: options });
     this.#calls = new ThreadCalls((call) => this.#worker.postMessage(call));
     this.#worker.on("message", (reply: ThreadReply) => this.#calls.onReply(reply));
-    this.#worker.on("error", (error) => this.#calls.failAll(error));
+    this.failed = new Promise((_, reject) => {
+      this.#worker.once("error", (error) => reject(readerFailed(error)));
+    });
+    this.failed.catch((error: unknown) => this.#calls.failAll(error));
     this.#worker.on("exit", () => this.#calls.failAll(new Error("the reader thread has ended")));
   }
 
@@ -30,4 +36,13 @@ export class ReaderWorker {
     this.#worker.postMessage({ name: "close" } satisfies ToReader);
     await exit;
   }
+}
+
+function readerFailed(cause: unknown): TelemetryError {
+  return new TelemetryError(
+    "INTERNAL",
+    "READER_FAILED",
+    `a thread that reads the store has failed: ${errorMessage(cause)}; start the server again: everything acked is kept`,
+    { cause },
+  );
 }

@@ -24,12 +24,16 @@ export interface ReadingRange extends ReadingPages {
 
 /** Reads the store on threads of their own, so that a heavy query never holds up an ack. */
 export class Reader {
+  /** Rejects when one of its threads has ended by a fault. */
+  readonly failed: Promise<never>;
   readonly #workers: readonly ReaderWorker[];
   readonly #slots = new Slots(rangesMax, rangesWaitingMax, tooManyRanges);
   #nextRange = 1;
 
   constructor(options: ReaderOptions) {
     this.#workers = Array.from({ length: readerThreads }, () => new ReaderWorker(options));
+    this.failed = Promise.race(this.#workers.map((worker) => worker.failed));
+    this.failed.catch(() => {});
   }
 
   /** Asks the thread that reads the fewest ranges. */
@@ -103,7 +107,8 @@ export class Reader {
   }
 
   /** The samples of a selection, each page read when it is asked for. */
-  async *samples(request: SampleRequest): AsyncGenerator<EncodedSamples, void> {
+  async *samples(request: SampleRequest, signal: AbortSignal): AsyncGenerator<EncodedSamples, void> {
+    const giveBack = await this.turn(signal);
     const worker = this.#idlest();
     const samples = this.#nextRange++;
     worker.ranges += 1;
@@ -116,6 +121,7 @@ export class Reader {
       }
     } finally {
       worker.ranges -= 1;
+      giveBack();
       // Not awaited: the thread may have ended.
       worker.call("closeSamples", samples).catch(() => {});
     }

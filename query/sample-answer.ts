@@ -2,6 +2,7 @@ import { sampleScanGroupsMax, sampleSessionsMax, sampleWorkBytesMax } from "../l
 import type { JournalRecord } from "../lib/journal/journal-records.ts";
 import type { Selector } from "../lib/store/selector.ts";
 import type { AggregateReader, JournalPosition, SeriesRow } from "../lib/store/store.ts";
+import { BatchRefused } from "../lib/wire/batch-decoder.ts";
 import { SampleColumns, type SampleFilter } from "./sample-columns.ts";
 import type { SampleScan } from "./sample-scan.ts";
 import { SessionSeries } from "./session-series.ts";
@@ -136,7 +137,13 @@ export class SampleAnswer {
     columns.begin(skip);
     const handles = session.at(this.#position);
     if (handles === undefined) return;
-    intake.read(record.bytes, 0, record.bytes.length, handles);
+    try {
+      intake.read(record.bytes, 0, record.bytes.length, handles);
+    } catch (error) {
+      // Its device was deleted meanwhile, and some of its handles are gone already.
+      if (error instanceof BatchRefused) return;
+      throw error;
+    }
     intake.runsTo(columns);
   }
 

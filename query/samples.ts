@@ -13,13 +13,13 @@ import type { QueryHandlers, QueryOptions } from "./service.ts";
  */
 export function sampleHandlers({ reader, keepsRaw, clock }: QueryOptions): Pick<QueryHandlers, "readSamples"> {
   return {
-    async *readSamples(request) {
+    async *readSamples(request, { signal }) {
       const selector = readSelector(request.selector);
       const range = readRange(request.from, request.to);
       if (!keepsRaw) throw notKept();
       await checkDevicesKnown(reader, selector.deviceIds);
       let first = true;
-      for await (const page of reader.samples({ selector, ...range, nowMs: clock.nowMs() })) {
+      for await (const page of reader.samples({ selector, ...range, nowMs: clock.nowMs() }, signal)) {
         // The first frame comes even when there is nothing in it.
         if (first) yield Buffer.concat([headOf(page.keptFromMs), embed(1, page.frame)]);
         else if (page.samples > 0) yield embed(1, page.frame);

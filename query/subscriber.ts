@@ -1,5 +1,6 @@
 import { provisionalState } from "../lib/aggregate/watermark.ts";
 import type { Clock } from "../lib/base/clock.ts";
+import { TelemetryError } from "../lib/base/errors.ts";
 import {
   catchUpIntervalMsMin,
   frameWindowsMax,
@@ -38,6 +39,8 @@ interface Shown {
   readonly timeMs: number;
   /** Updates before the feed was asked to follow what is provisional. */
   readonly updates: number;
+  /** Updates when it had been shown. The second one after it is later, also when the server's clock has stepped back. */
+  readonly shownUpdates: number;
 }
 
 /**
@@ -195,6 +198,8 @@ export class Subscriber {
     const { revision: joined } = this.#rejoin();
     const store = new StoreShown(this.#options, this.#selection);
     const revision = await barrier(this.#selection.request.selector, true);
+    // The place would say that all has been sent, and some of it cannot be seen yet.
+    if (revision < joined) throw storeBehind();
     // A power cut may take back what was acked without fsync, a replaced directory anything.
     if (since.revision > revision) {
       throw anotherStore(`is of commit ${since.revision}, of which this database has ${revision}`);
@@ -251,8 +256,9 @@ export class Subscriber {
   #feedHasTold(): boolean {
     if (this.#shown === undefined) return true;
     const { feed } = this.#options.subscriptions;
-    const { revision, timeMs, updates } = this.#shown;
-    if (feed.latest.revision < revision || feed.latest.timeMs < timeMs || feed.updates <= updates) return false;
+    const { revision, timeMs, updates, shownUpdates } = this.#shown;
+    const isLater = feed.latest.timeMs >= timeMs || feed.updates >= shownUpdates + 2;
+    if (feed.latest.revision < revision || !isLater || feed.updates <= updates) return false;
     this.#shown = undefined;
     return true;
   }
@@ -294,6 +300,15 @@ export class Subscriber {
   }
 }
 
+function storeBehind(): TelemetryError {
+  return new TelemetryError(
+    "UNAVAILABLE",
+    "STORE_BEHIND",
+    "the server cannot store what it has acked (is its disk full?), so what changed since the resume token cannot be " +
+      "found; subscribe again with the token when there is space",
+  );
+}
+
 /** What a subscriber is shown by the store at one time. */
 class StoreShown {
   readonly asked;
@@ -313,7 +328,8 @@ class StoreShown {
   }
 
   get shown(): Shown {
-    return { revision: this.#revision, timeMs: this.asked.nowMs, updates: this.#updates };
+    const shownUpdates = this.#options.subscriptions.feed.updates;
+    return { revision: this.#revision, timeMs: this.asked.nowMs, updates: this.#updates, shownUpdates };
   }
 
   /** To be called before a page is shown: what is provisional in it will be told when it is final. */

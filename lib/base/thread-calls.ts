@@ -29,12 +29,15 @@ export class ThreadCalls<Calls extends Functions<Calls>> {
   readonly #post: (call: ThreadCall<Calls>) => void;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(post: (call: ThreadCall<Calls>) => void) {
     this.#post = post;
   }
 
   call<K extends keyof Calls>(name: K, ...args: Parameters<Calls[K]>): Promise<ReturnType<Calls[K]>> {
+    // A thread that has ended would never answer.
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve: resolve as Pending["resolve"], reject });
@@ -52,6 +55,7 @@ export class ThreadCalls<Calls extends Functions<Calls>> {
 
   /** The thread has ended: nothing more is answered. */
   failAll(error: unknown): void {
+    this.#failure ??= { error };
     for (const pending of this.#pending.values()) pending.reject(error);
     this.#pending.clear();
   }

@@ -19,6 +19,8 @@ export interface LiveUpdate {
   readonly changes: readonly WindowChanges[];
   /** By tier, finest first: no window that was handed on, and is provisional now, starts earlier. */
   readonly provisionalFromMs: readonly number[];
+  /** Series that are deleted with their devices. */
+  readonly gone: readonly number[];
 }
 
 /** A window that somebody was shown as provisional by other ways than the feed. */
@@ -43,7 +45,7 @@ export interface LiveListener {
   onWindow(windows: WindowTable, at: number): void;
   /** All windows of an update have been told, if there were any. */
   onUpdate(): void;
-  /** The device of a series has other labels now, and is not selected any more. */
+  /** A series is not selected any more: its device has other labels now, or is deleted. */
   onUnselected(series: number): void;
 }
 
@@ -81,6 +83,7 @@ export class LiveFeed {
     timeMs: Number.NEGATIVE_INFINITY,
     changes: [],
     provisionalFromMs: [],
+    gone: [],
   };
   #updates = 0;
 
@@ -135,7 +138,8 @@ export class LiveFeed {
         }
       }
     }
-    this.#latest = { ...update, changes: [] };
+    for (const series of update.gone) this.#forget(series);
+    this.#latest = { ...update, changes: [], gone: [] };
     this.#updates += 1;
     for (const { listener } of this.#subscriptions) listener.onUpdate();
   }
@@ -143,6 +147,13 @@ export class LiveFeed {
   /** The series of a published window. */
   seriesOf(id: number): SeriesRow | undefined {
     return this.#series.get(id);
+  }
+
+  /** Whoever has it open may have been shown it by the store, and not by the feed. */
+  #forget(series: number): void {
+    this.#series.delete(series);
+    this.#routes.delete(series);
+    for (const { listener } of this.#subscriptions) listener.onUnselected(series);
   }
 
   #learn(row: SeriesRow): void {

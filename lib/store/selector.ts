@@ -42,5 +42,21 @@ function matchesName(
   name: string,
 ): boolean {
   if (names === undefined && prefixes === undefined) return true;
-  return (names?.includes(name) ?? false) || (prefixes?.some((prefix) => name.startsWith(prefix)) ?? false);
+  return (
+    (names !== undefined && isOneOf(names, name)) || (prefixes?.some((prefix) => name.startsWith(prefix)) ?? false)
+  );
+}
+
+/** Lists of up to 10,000 names are held against each metric of each device: some milliseconds each, if looked through. */
+const setsOfNames = new WeakMap<readonly string[], ReadonlySet<string>>();
+const lookedThroughMax = 8;
+
+function isOneOf(names: readonly string[], name: string): boolean {
+  if (names.length <= lookedThroughMax) return names.includes(name);
+  let set = setsOfNames.get(names);
+  if (set === undefined) {
+    set = new Set(names);
+    setsOfNames.set(names, set);
+  }
+  return set.has(name);
 }

@@ -32,6 +32,27 @@ function expectRefused(ingest: IngestHarness, call: HarnessCall) {
   expect(ingest.total("press")).toEqual({ count: 3, sum: 13 });
 }
 
+describe("a spool that comes back after a reset", () => {
+  it("keeps its handles: one that stands for another metric is refused, and nothing else happens", () => {
+    const ingest = new IngestHarness();
+    ingest.connect("press", { spool: 1, metrics: ["temperature", "pressure"] });
+    ingest.connect("press", { spool: 2, metrics: ["pressure", "temperature"] });
+    ingest.sessions.reset("press");
+    ingest.sessions.commit(ingest.store.append(undefined, ingest.sessions.changes), 0);
+    const swapped = ingest.open();
+    swapped.register("press", { spool: 1, metrics: ["pressure", "temperature"] });
+    ingest.flush();
+    const [reject] = swapped.take().rejects;
+    expect(reject).toMatchObject({ reason: RejectReason.INVALID_REGISTRATION });
+    expect(reject?.detail).toContain("stands for another metric in this session");
+    expect(ingest.failures).toEqual([]);
+    const same = ingest.open();
+    same.register("press", { spool: 1, metrics: ["temperature", "pressure"] });
+    ingest.flush();
+    expect(same.take().rejects).toEqual([]);
+  });
+});
+
 describe("a device that an operator has reset", () => {
   function afterReset() {
     const { ingest, newest } = afterNewSpool();

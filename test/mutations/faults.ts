@@ -535,8 +535,8 @@ export const faults: readonly Fault[] = [
   {
     name: "a subscriber goes on with changes that are older than what the store has shown it",
     file: "query/subscriber.ts",
-    text: "    if (feed.latest.revision < revision || feed.latest.timeMs < timeMs || feed.updates <= updates) return false;",
-    replacement: "    if (feed.latest.revision < revision - revision) return false;",
+    text: "    if (feed.latest.revision < revision || !isLater || feed.updates <= updates) return false;",
+    replacement: "    if (feed.latest.revision < revision - revision) return isLater && updates < 0;",
     tests: ["test/query/subscription.test.ts"],
   },
   {

@@ -46,11 +46,17 @@ async function faulty({ name, file, text, replacement }: Fault, tree: string): P
   return parts.join(replacement);
 }
 
-async function runTests(tree: string, tests: readonly string[], only?: string): Promise<Run> {
+async function runTests(tree: string, tests: readonly string[], only?: string, flags: string[] = []): Promise<Run> {
   const output = join(tree, "mutations-report.json");
-  const args = [vitest, "run", "--root", tree, "--reporter=json", `--outputFile=${output}`, "--maxWorkers=2"];
+  const args = [vitest, "run", "--root", tree, "--reporter=json", `--outputFile=${output}`, "--maxWorkers=2", ...flags];
   if (only !== undefined) args.push("--testNamePattern", only);
-  const child = spawn(process.execPath, [...args, ...tests], { cwd: tree, stdio: "ignore", timeout: timeoutMs });
+  const child = spawn(process.execPath, [...args, ...tests], {
+    cwd: tree,
+    stdio: "ignore",
+    timeout: timeoutMs,
+    // To find the smallest case that is red would take most of the time.
+    env: { ...process.env, TEST_SHRINK: "no" },
+  });
   await once(child, "exit");
   const { testResults } = JSON.parse(await readFile(output, "utf8")) as Report;
   const named = (status: string) =>
@@ -63,25 +69,40 @@ async function runTests(tree: string, tests: readonly string[], only?: string): 
 }
 
 /** @returns the first test that is red with the fault and green without it */
-async function catcherOf(fault: Fault, i: number, clean: string, green: ReadonlySet<string>) {
-  const tree = join(directory, `fault-${i}`);
+async function catcherOf(fault: Fault, tree: string, green: ReadonlySet<string>) {
+  const file = join(tree, fault.file);
+  const before = await readFile(file, "utf8");
+  await writeFile(file, await faulty(fault, tree));
   try {
-    await copyTree(clean, tree);
-    await writeFile(join(tree, fault.file), await faulty(fault, tree));
-    const { red } = await runTests(tree, fault.tests, fault.only);
+    // One that is red is enough.
+    const { red } = await runTests(tree, fault.tests, fault.only, ["--bail=1"]);
     return red.find((test) => green.has(test));
   } finally {
-    await rm(tree, { recursive: true, force: true });
+    await writeFile(file, before);
   }
+}
+
+/** Runs something for each entry, so many at once, each in a tree of its own. */
+async function forEach<T>(
+  entries: readonly T[],
+  trees: readonly string[],
+  run: (entry: T, tree: string) => Promise<void>,
+) {
+  const waiting = [...entries];
+  const work = async (tree: string) => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await run(next, tree);
+  };
+  await Promise.all(trees.map(work));
 }
 
 const word = process.argv[2] ?? "";
 const chosen = faults.filter(({ name }) => name.includes(word));
 const directory = await mkdtemp(join(tmpdir(), "tidemark-mutations-"));
 try {
-  // All of it from one copy: the checkout may be worked on meanwhile.
-  const clean = join(directory, "clean");
-  await copyTree(checkout, clean);
+  // Copies: the checkout may be worked on meanwhile.
+  const trees = Array.from({ length: atOnce }, (_, i) => join(directory, `tree-${i}`));
+  const [clean] = trees;
+  for (const tree of trees) await copyTree(tree === clean ? checkout : clean, tree);
   for (const fault of chosen) await faulty(fault, clean);
   // A red test is a catch only when it is green without the fault: each set of tests is run without one first.
   const sets = new Map(chosen.map(({ tests, only }) => [JSON.stringify([tests, only]), { tests, only }]));
@@ -90,24 +111,19 @@ try {
   if (whole.length > 0) runs.unshift({ tests: whole, only: undefined });
   const green = new Set<string>();
   const red = new Set<string>();
-  for (const { tests, only } of runs) {
-    const run = await runTests(clean, tests, only);
+  await forEach(runs, trees, async ({ tests, only }, tree) => {
+    const run = await runTests(tree, tests, only);
     for (const test of run.green) green.add(test);
     for (const test of run.red) red.add(test);
-  }
+  });
   for (const test of red) print(`RED WITHOUT A FAULT: ${test}`);
 
   let caught = 0;
-  const waiting = [...chosen.entries()];
-  const work = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const [i, fault] = next;
-      const test = await catcherOf(fault, i, clean, green);
-      if (test !== undefined) caught += 1;
-      print(test === undefined ? `NOT CAUGHT: ${fault.name}` : `caught: ${fault.name} by ${test}`);
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, work));
+  await forEach(chosen, trees, async (fault, tree) => {
+    const test = await catcherOf(fault, tree, green);
+    if (test !== undefined) caught += 1;
+    print(test === undefined ? `NOT CAUGHT: ${fault.name}` : `caught: ${fault.name} by ${test}`);
+  });
   print(`${caught} caught, ${chosen.length - caught} not caught`);
   if (caught < chosen.length || red.size > 0) process.exitCode = 1;
 } finally {

@@ -37,17 +37,19 @@ class Source {
   });
   /** What a barrier waits for. */
   flushed: Promise<void> = Promise.resolve();
+  /** Groups that are acked and cannot be stored: the disk is full. */
+  unstored = 0;
   readonly #ending = new AbortController();
   readonly subscriptions = new Subscriptions(this.feed, tier, this.#ending.signal);
 
-  subscribe(request: { snapshot?: boolean; intervalMs?: number; quantiles?: number[] } = {}) {
+  subscribe(request: { snapshot?: boolean; intervalMs?: number; quantiles?: number[]; token?: Uint8Array } = {}) {
     const { store } = this;
     const handlers = queryHandlers({
       reader: readerOf(store),
       subscriptions: this.subscriptions,
       barrier: async () => {
         await this.flushed;
-        return store.position;
+        return store.position - this.unstored;
       },
       standing: async () => ({ connections: new Map(), marks: [] }),
       deviceFeed: new DeviceFeed(async () => {}),
@@ -61,6 +63,7 @@ class Source {
     });
     const message = create(SubscribeRequestSchema, {
       quantiles: request.quantiles ?? [],
+      resumeToken: request.token ?? new Uint8Array(),
       ...(request.snapshot === true && { snapshotFrom: timestampFromMs(dayMs) }),
       ...(request.intervalMs !== undefined && { intervalMin: durationFromMs(request.intervalMs) }),
     });
@@ -94,7 +97,7 @@ class Source {
     if (table === undefined) throw new Error("there is one tier");
     const row = { ...series, deviceId: "press", labels: {} };
     const changes = [{ revision, widthMs: 10_000, windows: table, series: [row] }];
-    return { revision, timeMs: Date.now(), changes, provisionalFromMs: [Number.NEGATIVE_INFINITY] };
+    return { revision, timeMs: Date.now(), changes, provisionalFromMs: [Number.NEGATIVE_INFINITY], gone: [] };
   }
 
   end(): void {
@@ -148,6 +151,33 @@ describe("a subscription to which nothing happens", () => {
     expect(heartbeats).toBeGreaterThanOrEqual(3);
     source.end();
     await counting;
+  });
+
+  it("is told to come again when what it missed cannot be stored: its token still stands for it", async () => {
+    source.feed.publish(source.commit(1));
+    const first = source.subscribe({ snapshot: true });
+    const { value } = await first.next();
+    const token = value?.resumeToken;
+    await first.return();
+    source.feed.publish(source.commit(2));
+    source.unstored = 1;
+    const again = { snapshot: true, ...(token !== undefined && { token }) };
+    // Its snapshot was not complete: it begins again.
+    expect((await source.subscribe(again).next()).value?.event.case).toBe("snapshot");
+    const whole = source.subscribe({ snapshot: true });
+    let place = token;
+    for (let event = ""; event !== "heartbeat"; ) {
+      const { value: message } = await whole.next();
+      event = message?.event.case ?? "heartbeat";
+      place = message?.resumeToken;
+    }
+    await whole.return();
+    source.feed.publish(source.commit(3));
+    const resumed = source.subscribe(place === undefined ? {} : { token: place });
+    await expect(resumed.next()).rejects.toMatchObject({ status: "UNAVAILABLE", reason: "STORE_BEHIND" });
+    source.unstored = 0;
+    const later = source.subscribe(place === undefined ? {} : { token: place });
+    expect((await later.next()).value?.event.case).toBe("changes");
   });
 
   it("ends at once when the server does", async () => {

@@ -39,6 +39,17 @@ function listener(name: string, seen: string[]): LiveListener {
 }
 
 describe("LiveFeed", () => {
+  it("tells everyone which series are deleted, and forgets them", async () => {
+    const feed = new LiveFeed(new Source());
+    const seen: string[] = [];
+    await feed.subscribe({ selector: all, widthMs: 10_000 }, listener("first", seen));
+    await feed.subscribe({ selector: all, widthMs: 60_000 }, listener("second", seen));
+    feed.publish({ revision: 1, timeMs: 1, changes: [], provisionalFromMs: [], gone: [5, 6] });
+    expect(seen).toEqual(["first not 5", "second not 5", "first not 6", "second not 6"]);
+    expect(feed.seriesOf(5)).toBeUndefined();
+    expect(feed.latest).toMatchObject({ revision: 1, gone: [] });
+  });
+
   it("hands each window to the subscribers of its tier that select it, until they end", async () => {
     const feed = new LiveFeed(new Source());
     const seen: string[] = [];

@@ -12,5 +12,6 @@ export function updateOf(revision: number, widthMs: number, series: readonly Ser
     timeMs: 0,
     changes: [{ revision, widthMs, windows, series }],
     provisionalFromMs: [Number.POSITIVE_INFINITY],
+    gone: [],
   };
 }
