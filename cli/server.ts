@@ -7,7 +7,7 @@ import type { Tier } from "../lib/aggregate/tiers.ts";
 import { systemClock } from "../lib/base/clock.ts";
 import { latenessMsDefault } from "../lib/base/limits.ts";
 import type { Log } from "../lib/base/log.ts";
-import { RpcServer } from "../lib/rpc/server.ts";
+import { type KeyPair, RpcServer } from "../lib/rpc/server.ts";
 import { DeviceFeed } from "../lib/store/device-feed.ts";
 import { LiveFeed } from "../lib/store/live-feed.ts";
 import type { RawRetention } from "../lib/store/raw-retention.ts";
@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly dataDir: string;
   /** `HOST:PORT`; port 0 takes a free one. */
   readonly grpc: string;
+  /** Undefined: plaintext. */
+  readonly tls?: KeyPair | undefined;
   /** Finest first. */
   readonly tiers: readonly Tier[];
   readonly log: Log;
@@ -69,6 +71,7 @@ export class TidemarkServer {
   static async start({
     dataDir,
     grpc,
+    tls,
     tiers,
     log,
     durability = "fsync",
@@ -134,7 +137,7 @@ export class TidemarkServer {
     log.info(`raw samples: ${describeRaw(keepRaw)}`);
     log.info(`limits: ${describeQuotas(quotas)}`);
     try {
-      const address = await rpc.listen(grpc);
+      const address = await rpc.listen(grpc, tls);
       return new TidemarkServer(address, { rpc, inlet, writer, reader, ending });
     } catch (error) {
       await reader.close();
@@ -148,6 +151,11 @@ export class TidemarkServer {
     this.#parts = parts;
     this.failed = Promise.race([parts.writer.failed, parts.reader.failed]);
     this.failed.catch(() => {});
+  }
+
+  /** Where requests of another way than gRPC can be put in; they are settled and answered as all others. */
+  get inlet(): Inlet {
+    return this.#parts.inlet;
   }
 
   /** Settles and acks what was read, ends every call, and closes the store. */

@@ -1,5 +1,12 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { type CallOptions, credentials, Client as GrpcClient, Metadata, type ServiceError } from "@grpc/grpc-js";
+import {
+  type CallOptions,
+  compressionAlgorithms,
+  credentials,
+  Client as GrpcClient,
+  Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { systemClock } from "../base/clock.ts";
 import { TelemetryError } from "../base/errors.ts";
 import { messageBytesHardMax } from "../base/limits.ts";
@@ -46,13 +53,22 @@ type Method<M extends DescService["method"][string], E extends Encoding> = M["me
       ? (options?: ClientCallOptions) => ClientUpload<Sent<M["input"], E>, Received<M["output"], "messages">>
       : (options?: ClientCallOptions) => ClientStream<Sent<M["input"], E>, Received<M["output"], "messages">>;
 
+export interface ChannelOptions {
+  /** PEM of the certificate authorities that the server's certificate is held against; undefined: no TLS. */
+  readonly ca?: string | undefined;
+  /** Compresses requests. Answers never are: grpc-js's server does not. */
+  readonly gzip?: boolean;
+}
+
 /** A connection to a server, shared by the clients made from it. */
 export class Channel {
   readonly #client: GrpcClient;
 
   /** @param address `HOST:PORT` */
-  constructor(address: string) {
-    this.#client = new GrpcClient(address, credentials.createInsecure(), {
+  constructor(address: string, { ca, gzip = false }: ChannelOptions = {}) {
+    const security = ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca));
+    this.#client = new GrpcClient(address, security, {
+      ...(gzip && { "grpc.default_compression_algorithm": compressionAlgorithms.gzip }),
       // Channels of equal options share a connection otherwise, and one channel is one connection here.
       "grpc.use_local_subchannel_pool": 1,
       "grpc.max_receive_message_length": messageBytesHardMax,

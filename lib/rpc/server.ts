@@ -23,6 +23,12 @@ import { toStatus } from "./status.ts";
 // grpc-js would write to standard error what we throw or log ourselves.
 setLogVerbosity(logVerbosity.NONE);
 
+/** A server's certificate and its private key, PEM. */
+export interface KeyPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** What a handler knows of its call. */
 export interface CallContext {
   /** Aborted when the call is over: cancelled, past its deadline, or its connection is gone. */
@@ -81,13 +87,14 @@ export class RpcServer {
 
   /**
    * @param address `HOST:PORT`; port 0 takes a free one
+   * @param tls undefined: plaintext
    * @returns the address with its real port
    * @throws TelemetryError when the address cannot be had
    */
-  async listen(address: string): Promise<string> {
+  async listen(address: string, tls?: KeyPair): Promise<string> {
     try {
       const port = await new Promise<number>((resolve, reject) => {
-        this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+        this.#server.bindAsync(address, credentialsOf(tls), (error, bound) =>
           error === null ? resolve(bound) : reject(error),
         );
       });
@@ -111,6 +118,11 @@ export class RpcServer {
     });
     clearTimeout(timer);
   }
+}
+
+function credentialsOf(tls: KeyPair | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  return ServerCredentials.createSsl(null, [{ cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) }]);
 }
 
 /** What every kind of call has. */
