@@ -42,6 +42,11 @@ export interface Trial {
   readonly invalid: string;
 }
 
+/** It broke, or its content is wrong: other than a trial in which the generator was the limit. */
+export function isFailed({ figures: { samples, lost, duplicated, seriesWrong } }: Trial): boolean {
+  return samples === 0 || lost + duplicated + seriesWrong > 0;
+}
+
 export interface Figures {
   /** Settled while it was measured. */
   readonly samples: number;

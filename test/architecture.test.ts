@@ -23,7 +23,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   bench: ["lib", "ingest", "query", "device-sim", "cli"],
 };
 const contract = "proto";
-const benchCommands = ["cli/commands/bench.ts", "cli/commands/load.ts"];
+const benchCommands = ["cli/commands/bench/run.ts", "cli/commands/bench/compare.ts", "cli/commands/load.ts"];
 
 /** What belongs to time, chance and environment, and where it may be said. */
 const ambient = /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bprocess\.env\b|\bconsole\b/;

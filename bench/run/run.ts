@@ -1,0 +1,190 @@
+import { systemClock } from "../../lib/base/clock.ts";
+import { type Cell, cellName } from "../cell.ts";
+import type { Figures, Results, Timeline, Trial } from "../results.ts";
+import { commit, machine } from "./machine.ts";
+import type { BenchSet, Effort, Scenario } from "./scenarios.ts";
+import { runTrial, type TrialOutcome, type TrialPlan } from "./trial.ts";
+
+export interface RunOptions {
+  readonly seed: number;
+  /** Ends the run early: what was measured until then is kept. */
+  readonly signal: AbortSignal;
+  /** Told before each trial. */
+  readonly onTrial?: (done: number, total: number, text: string) => void;
+}
+
+/** A generator reaches at least so many times of what is measured when it is not the limit (`docs/benchmarks.md`). */
+const ceilingRatioMin = 1.5;
+/** Of the generator alone: it is a bound, and not compared. */
+const ceilingEffort = { warmUpMs: 500, measureMs: 1_500 };
+/** Quantiles far out need more samples than rates. */
+const openLoopTimes = 2;
+
+/** Runs the scenarios of a set, one after the other. */
+export class BenchRun {
+  readonly #set: BenchSet;
+  readonly #options: RunOptions;
+  readonly #trials: Trial[] = [];
+  readonly #timelines: Timeline[] = [];
+  readonly #ceilings = new Map<string, number>();
+  readonly #baseTimeMs = systemClock.nowMs();
+  #server: TrialOutcome["server"] | undefined;
+  #done = 0;
+
+  constructor(set: BenchSet, options: RunOptions) {
+    this.#set = set;
+    this.#options = options;
+  }
+
+  async run(): Promise<Results> {
+    const startMs = systemClock.elapsedMs();
+    for (const scenario of this.#set.scenarios) {
+      if (!this.#options.signal.aborted) await this.#runScenario(scenario);
+    }
+    return {
+      format: 1,
+      machine: machine(),
+      commit: commit(),
+      seed: this.#options.seed,
+      startedAt: new Date(this.#baseTimeMs).toISOString(),
+      seconds: (systemClock.elapsedMs() - startMs) / 1_000,
+      set: this.#set.name,
+      pragmas: this.#server?.pragmas ?? {},
+      limits: this.#server?.limits ?? "",
+      trials: this.#trials.map((trial) => this.#withCeiling(trial)),
+      timelines: this.#timelines,
+      micro: [],
+    };
+  }
+
+  async #runScenario(scenario: Scenario): Promise<void> {
+    const { effort } = this.#set;
+    for (let round = 0; round < effort.rounds; round += 1) {
+      // A B B A: whatever drifts meets both.
+      const cells = round % 2 === 0 ? scenario.cells : scenario.cells.toReversed();
+      for (const cell of cells) await this.#measure(scenario, cell, round, effort, undefined);
+    }
+    if (effort.ceilings) for (const cell of scenario.cells) await this.#measureCeiling(scenario, cell);
+    for (let round = 0; round < loadRounds(scenario, effort); round += 1) {
+      for (const load of scenario.loads ?? []) {
+        for (const cell of scenario.cells) await this.#measure(scenario, cell, round, effort, load);
+      }
+    }
+  }
+
+  /** @param load part of what the cell reaches in a closed loop; undefined: a closed loop */
+  async #measure(scenario: Scenario, cell: Cell, round: number, effort: Effort, load: number | undefined) {
+    const measureMs = load === undefined ? effort.measureMs : effort.measureMs * openLoopTimes;
+    const plan: TrialPlan = { ...this.#planOf(cell), warmUpMs: effort.warmUpMs, measureMs };
+    const open = load === undefined ? undefined : this.#openLoop(scenario, cell, load);
+    if (load !== undefined && open === undefined) return;
+    const { name, subscribe = false, timeline = false } = scenario;
+    const text = `${name}: ${cellName(cell)}${load === undefined ? "" : `, ${load * 100} % load`}`;
+    const trial = { scenario: name, cell, round };
+    try {
+      const outcome = await this.#trial(text, {
+        ...plan,
+        ...(open !== undefined && { openLoop: open, subscribe, timeline }),
+      });
+      if (outcome === undefined) return;
+      this.#server ??= outcome.server;
+      this.#trials.push({ ...trial, figures: outcome.figures, invalid: contentFault(outcome.figures) });
+      if (outcome.timeline !== undefined) this.#timelines.push({ scenario: name, cell, ...outcome.timeline });
+    } catch (error) {
+      this.#trials.push({ ...trial, figures: noFigures, invalid: error instanceof Error ? error.message : `${error}` });
+    }
+  }
+
+  /** Once for all cells between which the generator cannot tell a difference. */
+  async #measureCeiling(scenario: Scenario, cell: Cell): Promise<void> {
+    const key = ceilingKey(cell);
+    if (this.#ceilings.has(key)) return;
+    const plan = { ...this.#planOf(cell), ...ceilingEffort, isNull: true };
+    // A ceiling that cannot be measured leaves its trials without one, which the report says.
+    const outcome = await this.#trial(`${scenario.name}: generator alone, ${cellName(cell)}`, plan).catch(
+      () => undefined,
+    );
+    if (outcome !== undefined) this.#ceilings.set(key, outcome.figures.samplesPerSecond);
+  }
+
+  async #trial(text: string, plan: TrialPlan): Promise<TrialOutcome | undefined> {
+    const { signal, onTrial } = this.#options;
+    if (signal.aborted) return undefined;
+    onTrial?.(this.#done, trialCount(this.#set), text);
+    this.#done += 1;
+    try {
+      return await runTrial(plan, signal);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  #planOf(cell: Cell) {
+    return { cell, seed: this.#options.seed, baseTimeMs: this.#baseTimeMs, isNull: false };
+  }
+
+  #openLoop({ name, arrival = "constant" }: Scenario, cell: Cell, load: number): TrialPlan["openLoop"] {
+    const rates = this.#trials
+      .filter((trial) => trial.scenario === name && trial.cell === cell && trial.invalid === "")
+      .filter(({ figures }) => figures.offeredPerSecond === undefined)
+      .map(({ figures }) => figures.samplesPerSecond)
+      .sort((a, b) => a - b);
+    const median = rates[Math.floor(rates.length / 2)];
+    return median === undefined ? undefined : { arrival, samplesPerSecond: median * load };
+  }
+
+  #withCeiling(trial: Trial): Trial {
+    const ceilingPerSecond = this.#ceilings.get(ceilingKey(trial.cell));
+    if (ceilingPerSecond === undefined || trial.invalid !== "") return trial;
+    const figures = { ...trial.figures, ceilingPerSecond };
+    const times = ceilingPerSecond / figures.samplesPerSecond;
+    if (times >= ceilingRatioMin) return { ...trial, figures };
+    const rate = (perSecond: number) => `${Number((perSecond / 1e6).toPrecision(3))} M samples/s`;
+    const invalid = `the generator alone reaches ${rate(ceilingPerSecond)}, less than ${ceilingRatioMin} times ${rate(figures.samplesPerSecond)}: it may be the limit`;
+    return { ...trial, figures, invalid };
+  }
+}
+
+/** Trials of a set, and seconds that they take, both at most. */
+export function trialCount({ effort, scenarios }: BenchSet): number {
+  let count = 0;
+  const ceilings = new Set<string>();
+  for (const scenario of scenarios) {
+    const { cells, loads = [] } = scenario;
+    count += cells.length * (effort.rounds + loads.length * loadRounds(scenario, effort));
+    for (const cell of cells) ceilings.add(ceilingKey(cell));
+  }
+  return count + (effort.ceilings ? ceilings.size : 0);
+}
+
+/** Latency at a load has many samples in each trial. */
+function loadRounds({ timeline = false }: Scenario, { rounds }: Effort): number {
+  return timeline ? 1 : Math.ceil(rounds / 2);
+}
+
+function ceilingKey({ durability, late, ...rest }: Cell): string {
+  return JSON.stringify(rest);
+}
+
+/** A fast wrong answer is a failed trial. */
+function contentFault({ lost, duplicated, seriesWrong }: Figures): string {
+  if (lost + duplicated + seriesWrong === 0) return "";
+  return `the content is wrong: ${lost} samples lost, ${duplicated} counted twice, ${seriesWrong} series not as sent`;
+}
+
+const noQuantiles = { p50: 0, p90: 0, p99: 0, p999: 0, max: 0 };
+const noFigures: Figures = {
+  samples: 0,
+  seconds: 0,
+  samplesPerSecond: 0,
+  serverCpuSecondsPerMillion: 0,
+  generatorCpuSecondsPerMillion: 0,
+  bytesPerSample: 0,
+  ackMs: noQuantiles,
+  serverRssPeakBytes: 0,
+  lost: 0,
+  duplicated: 0,
+  seriesWrong: 0,
+  digest: "",
+};
