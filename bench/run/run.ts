@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** Told before each trial. */
   readonly onTrial?: (done: number, total: number, text: string) => void;
+  /** `runTrial`, unless a test has another. */
+  readonly trial?: typeof runTrial;
 }
 
 /** A generator reaches at least so many times of what is measured when it is not the limit (`docs/benchmarks.md`). */
@@ -108,12 +110,12 @@ export class BenchRun {
   }
 
   async #trial(text: string, plan: TrialPlan): Promise<TrialOutcome | undefined> {
-    const { signal, onTrial } = this.#options;
+    const { signal, onTrial, trial = runTrial } = this.#options;
     if (signal.aborted) return undefined;
     onTrial?.(this.#done, trialCount(this.#set), text);
     this.#done += 1;
     try {
-      return await runTrial(plan, signal);
+      return await trial(plan, signal);
     } catch (error) {
       if (signal.aborted) return undefined;
       throw error;
