@@ -12,9 +12,8 @@ describe("bench --smoke", () => {
   let results: Results;
 
   it("ends with 0 and writes results, summary and report", { timeout: 180_000 }, async () => {
-    const { code, stdout, stderr } = await tidemark(["bench", "--smoke", "--json", "--out", out()], {
-      timeoutMs: 170_000,
-    });
+    const out = await temporaryDirectory();
+    const { code, stdout, stderr } = await tidemark(["bench", "--smoke", "--json", "--out", out]);
     expect({ code, stderr }).toMatchObject({ code: 0 });
     const told = JSON.parse(stdout) as { trials: number; invalid: number; files: string[] };
     expect(told).toMatchObject({ trials: benchSet("smoke").scenarios[0].cells.length, invalid: 0 });
