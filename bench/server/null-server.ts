@@ -45,7 +45,7 @@ const namedHandlers: Handlers<typeof NamedService, "bytes"> = {
 
 const ingestHandlers: Handlers<typeof IngestService, "bytes"> = {
   async pushBatch(request) {
-    const { registered = 0, batches } = readHeads(request, "push");
+    const { registered = 0, batches } = readHeads(request, "batch");
     return encodeFirstField(encodeAck(registered, batches[0]?.sequence ?? 0));
   },
 
@@ -74,15 +74,16 @@ const message = new WireReader();
 const part = new WireReader();
 
 /** The heads of what a request carries, as `ingest/message-reader.ts` reads them; nothing is checked. */
-function readHeads(bytes: Uint8Array, batchField: "push" | "batches") {
+function readHeads(bytes: Uint8Array, kind: "batch" | "batches") {
   const batches: BatchHeader[] = [];
   let registered: number | undefined;
   message.reset(bytes);
   while (message.nextField()) {
     const end = message.span();
     if (message.field === 1) registered = readHandle(bytes, message.pos, end);
-    else if (batchField === "push") batches.push(readBatchHeader(part.reset(bytes, message.pos, end)));
-    else {
+    else if (message.field === 2 && kind === "batch") {
+      batches.push(readBatchHeader(part.reset(bytes, message.pos, end)));
+    } else if (message.field === 2) {
       const messageEnd = message.end;
       message.end = end;
       while (message.nextField()) {

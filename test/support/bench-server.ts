@@ -34,7 +34,8 @@ export interface PlainBatch {
   readonly handle: number;
 }
 
-let handles = 0;
+/** Far from the handles that doors give by themselves. */
+let handles = 1_000_000;
 
 /** A batch of a device of its own, 3 metrics x 4 times, unless told otherwise. */
 export function plainBatch(chosen: Partial<PlainBatch> = {}): PlainBatch {
@@ -42,7 +43,7 @@ export function plainBatch(chosen: Partial<PlainBatch> = {}): PlainBatch {
   const timesMs = chosen.timesMs ?? [0, 1_000, 2_000, 3_000].map((offset) => dayMs + offset);
   handles += 1;
   return {
-    device: `bench-${String(handles).padStart(5, "0")}`,
+    device: `bench-${handles}`,
     spool: "0123456789abcdef".repeat(2),
     sequence: 1,
     values: metrics.flatMap((_, m) => timesMs.map((_, t) => m * 100 + t)),

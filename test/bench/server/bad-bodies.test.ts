@@ -24,7 +24,7 @@ const running = benchServerOfFile();
 /** Somebody who sends before, meanwhile and afterwards, and must not notice. */
 async function besideOthers(run: (client: BenchClient) => Promise<void>): Promise<void> {
   const { client } = running();
-  const witness = plainBatch({ handle: 100_000 + plainBatch().handle });
+  const witness = plainBatch();
   const batches = [1, 2, 3].map((sequence) => ({ ...witness, sequence }));
   const send = async (batch: typeof witness) => {
     const reply = await client.http1(bodyOf["json-columns"](batch), { headers: typeOf("json-columns") });
