@@ -1,5 +1,4 @@
 import type { Backend } from "./backend.ts";
-import { makeCertificates } from "./certificates.ts";
 import { type HttpListener, listenHttp1, listenHttp2 } from "./http-listeners.ts";
 import type { BenchServerOptions, BenchServerReady, ServerUsage } from "./messages.ts";
 import { startNull } from "./null-server.ts";
@@ -18,11 +17,13 @@ export class BenchServer {
   readonly #backend: Backend;
   readonly #listeners: readonly HttpListener[];
   readonly #socketBytes: SocketBytes;
+  #stopped: Promise<void> | undefined;
 
   /** @throws TelemetryError when the store cannot be had */
   static async start(options: BenchServerOptions): Promise<BenchServer> {
     const socketBytes = new SocketBytes();
-    const certificates = options.tls ? await makeCertificates() : undefined;
+    // Only then: what makes them is large, and memory is measured.
+    const certificates = options.tls ? await (await import("./certificates.ts")).makeCertificates() : undefined;
     const tls = certificates?.server;
     const backend = await (options.isNull ? startNull(tls) : startProduct(options, tls));
     const http1 = await listenHttp1(backend.take, tls);
@@ -68,8 +69,13 @@ export class BenchServer {
     resetRssPeak();
   }
 
-  /** Settles and answers what was taken; what comes meanwhile is refused. */
-  async stop(): Promise<void> {
+  /** Settles and answers what was taken; what comes meanwhile is refused. May be called again. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     await this.#backend.stop();
     await Promise.all(this.#listeners.map((listener) => listener.close(closeGraceMs)));
     this.#socketBytes.stop();

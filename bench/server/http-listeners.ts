@@ -29,14 +29,8 @@ export async function listenHttp1(take: TakeBody, tls: KeyPair | undefined): Pro
   const server =
     tls === undefined ? http.createServer(options, onRequest) : https.createServer({ ...options, ...tls }, onRequest);
   const address = await listen(server);
-  return {
-    address,
-    close: (graceMs) => {
-      const cut = () => server.closeAllConnections();
-      // Connections without a request end at once, the others behind their answer.
-      return closed(server, graceMs, cut);
-    },
-  };
+  // Connections without a request end at once, the others behind their answer.
+  return { address, close: (graceMs) => closed(server, graceMs, () => server.closeAllConnections()) };
 }
 
 /**

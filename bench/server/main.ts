@@ -11,7 +11,6 @@ import type { BenchServerCall, BenchServerOptions, BenchServerReady, BenchServer
 const stopMsMax = 10_000;
 
 const server = await BenchServer.start(JSON.parse(process.argv[2] ?? "") as BenchServerOptions);
-let stopping: Promise<void> | undefined;
 
 server.failed.catch((error: unknown) => fail(error));
 process.on("message", (call: BenchServerCall) => void answer(call));
@@ -29,10 +28,9 @@ async function answer({ id, name }: BenchServerCall): Promise<void> {
 }
 
 /** Ends the process when nothing holds it any more. */
-function stop(): Promise<void> {
+async function stop(): Promise<void> {
   setTimeout(() => process.exit(1), stopMsMax).unref();
-  stopping ??= server.stop().catch(fail);
-  return stopping;
+  await server.stop().catch(fail);
 }
 
 function fail(error: unknown): never {
