@@ -44,6 +44,10 @@ export interface ServerOptions {
   readonly subscriberStalledMsMax?: number;
   /** For how long samples can be read back; undefined: not at all. */
   readonly keepRaw?: RawRetention | undefined;
+  /**
+   * Adds further services before gRPC is served. What they put into the inlet is settled and answered as all else.
+   */
+  readonly services?: (rpc: RpcServer, inlet: Inlet) => void;
   /** A fault on purpose (`lib/base/faults.ts`). */
   readonly fault?: string | undefined;
 }
@@ -79,6 +83,7 @@ export class TidemarkServer {
     quotas = defaultQuotas,
     subscriberStalledMsMax,
     keepRaw,
+    services,
     fault,
   }: ServerOptions): Promise<TidemarkServer> {
     const writer = await Writer.start({ dataDir, tiers, durability, latenessMs, quotas, keepRaw, fault });
@@ -129,6 +134,7 @@ export class TidemarkServer {
     const describe = async (deviceId: string) => (await readDevices({ reader, standing }, [deviceId]))[0];
     rpc.add(DeviceService, "messages", deviceHandlers({ writer, describe }));
     rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, quotas, clock }));
+    services?.(rpc, inlet);
     const { recoveredGroups, durability: found } = writer.ready;
     log.info(
       `durability ${found}${recoveredGroups > 0 ? `, ${recoveredGroups} groups recovered from the journal` : ""}`,
@@ -153,9 +159,9 @@ export class TidemarkServer {
     this.failed.catch(() => {});
   }
 
-  /** Where requests of another way than gRPC can be put in; they are settled and answered as all others. */
-  get inlet(): Inlet {
-    return this.#parts.inlet;
+  /** Settings of SQLite, as read back from it. */
+  get pragmas(): Readonly<Record<string, string>> {
+    return this.#parts.writer.ready.pragmas;
   }
 
   /** Settles and acks what was read, ends every call, and closes the store. */

@@ -86,6 +86,8 @@ export interface WriterReady {
   readonly incarnation: string;
   /** As read back from the database. */
   readonly durability: Durability;
+  /** Settings of SQLite, as read back too. */
+  readonly pragmas: Readonly<Record<string, string>>;
   /** Groups of the journal that were brought into the tables. */
   readonly recoveredGroups: number;
 }

@@ -17,7 +17,8 @@ try {
   const store = openSqliteStore(options);
   const recoveredGroups = recover(store);
   new WriterLoop(port, store, quotas, latenessMs);
-  post({ kind: "ready", incarnation: store.incarnation, durability: store.durability, recoveredGroups });
+  const { incarnation, durability, pragmas } = store;
+  post({ kind: "ready", incarnation, durability, pragmas, recoveredGroups });
 } catch (error) {
   if (!(error instanceof TelemetryError)) throw error;
   post({ kind: "failed", error: toFields(error) });

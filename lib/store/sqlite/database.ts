@@ -34,6 +34,21 @@ export function openForWriting(dataDir: string, durability: Durability, tiers: r
   }
 }
 
+const tellingPragmas = [
+  "journal_mode",
+  "synchronous",
+  "page_size",
+  "cache_size",
+  "wal_autocheckpoint",
+  "journal_size_limit",
+  "mmap_size",
+] as const;
+
+/** The settings that say how durable and how fast a connection is, as read back from it. */
+export function readPragmas(db: Database.Database): Readonly<Record<string, string>> {
+  return Object.fromEntries(tellingPragmas.map((name) => [name, String(db.pragma(name, { simple: true }))]));
+}
+
 /** Opens for reading what another connection writes. */
 export function openForReading(dataDir: string): Database.Database {
   const file = databaseFile(dataDir);

@@ -28,7 +28,7 @@ import {
 import { AckedPosition } from "./acked-position.ts";
 import { WindowChangesOfPart } from "./changed-windows.ts";
 import { checkUndamaged } from "./damage.ts";
-import { databaseFile, openForWriting } from "./database.ts";
+import { databaseFile, openForWriting, readPragmas } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { SqliteDeletedDevices } from "./purge.ts";
 import {
@@ -93,6 +93,8 @@ const checkpointBytes = 16 * 1024 * 1024;
 export class SqliteStore implements AggregateStore, Journal {
   readonly incarnation: string;
   readonly durability: Durability;
+  /** As read back from the connection that writes. */
+  readonly pragmas: Readonly<Record<string, string>>;
   readonly tiers: readonly Tier[];
   readonly rolledMs: number[];
   #commits: number;
@@ -134,6 +136,7 @@ export class SqliteStore implements AggregateStore, Journal {
     this.#journalBytes = isSized ? (this.#sql.journalBytes.get() as number) : 0;
     this.#acked = new AckedPosition(dataDir, this.incarnation);
     this.#acked.write(this.#position);
+    this.pragmas = readPragmas(db);
     this.durability = db.pragma("synchronous", { simple: true }) === synchronousFull ? "fsync" : "process";
   }
 

@@ -1,0 +1,53 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { Door } from "../../../bench/server/door.ts";
+import { namedHandlers } from "../../../bench/server/named-service.ts";
+import { NamedService } from "../../../proto/gen/bench/v1/named_service_pb.js";
+import { StreamBatchesResponseSchema } from "../../../proto/gen/telemetry/v1/ingest_service_pb.js";
+import { benchServerOfTest, bodyOf, plainBatch } from "../../support/bench-server.ts";
+import { HeldSink, turn } from "../../support/held-sink.ts";
+import { collect } from "../../support/rpc.ts";
+
+const context = { signal: new AbortController().signal, peer: "", cut: () => {} };
+
+describe("a stream of batches with names", () => {
+  it("is not read when 64 batches are not acked, and goes on when they are", async () => {
+    const sink = new HeldSink({ hasRates: false });
+    const batch = plainBatch();
+    let read = 0;
+    async function* requests() {
+      for (let sequence = 1; sequence <= 100; sequence += 1) {
+        read += 1;
+        yield bodyOf["protobuf-columns"]({ ...batch, sequence });
+      }
+    }
+    const acks = collect(namedHandlers(new Door(sink.inlet)).streamNamed(requests(), context));
+    for (let i = 0; i < 200; i += 1) await turn();
+    expect(read).toBe(64);
+    const devices = (ackedSequence: bigint) => [{ deviceHandle: batch.handle, ackedSequence }];
+    const ackOf = (sequence: bigint) =>
+      toBinary(
+        StreamBatchesResponseSchema,
+        create(StreamBatchesResponseSchema, { message: { case: "ack", value: { devices: devices(sequence) } } }),
+      );
+    const settle = async (sequence: bigint) => {
+      while (sink.slabs.length > 0) sink.settleFirst([ackOf(sequence)]);
+      for (let i = 0; i < 200; i += 1) await turn();
+    };
+    await settle(64n);
+    expect(read).toBe(100);
+    await settle(100n);
+    expect(await acks).toHaveLength(100);
+  });
+
+  it("ends with OK when the server stops, also when nothing is sent on it", async () => {
+    const { server, client } = await benchServerOfTest();
+    const stream = client.channel.client(NamedService, "bytes").streamNamed();
+    await stream.write(bodyOf["protobuf-columns"](plainBatch()));
+    const responses = stream.responses[Symbol.asyncIterator]();
+    expect((await responses.next()).done).toBe(false);
+    const stopped = server.stop();
+    expect((await responses.next()).done).toBe(true);
+    await stopped;
+  });
+});
