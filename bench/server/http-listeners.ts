@@ -3,7 +3,6 @@ import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as https from "node:https";
 import type { AddressInfo, Server } from "node:net";
-import { messageBytesMax } from "../../lib/base/limits.ts";
 import type { KeyPair } from "../../lib/rpc/server.ts";
 import { answerRequest, type TakeBody } from "./http-answer.ts";
 
@@ -33,23 +32,18 @@ export async function listenHttp1(take: TakeBody, tls: KeyPair | undefined): Pro
   return { address, close: (graceMs) => closed(server, graceMs, () => server.closeAllConnections()) };
 }
 
-/**
- * Windows as wide as a message may be: by default one connection has 64 KiB on its way, less than a body of 1,000 JSON
- * rows.
- */
+/** Windows are Node's, as those of the product's gRPC server: they are no factor between the two. */
 const http2Settings = {
-  settings: { initialWindowSize: messageBytesMax, maxConcurrentStreams: 1_000 },
+  settings: { maxConcurrentStreams: 1_000 },
   // In MB: at the usual 10, Node resets streams of clients that send much at once.
   maxSessionMemory: 1_000,
 };
-const sessionWindowBytes = 4 * messageBytesMax;
 
 export async function listenHttp2(take: TakeBody, tls: KeyPair | undefined): Promise<HttpListener> {
   const server =
     tls === undefined ? http2.createServer(http2Settings) : http2.createSecureServer({ ...http2Settings, ...tls });
   const sessions = new Set<http2.ServerHttp2Session>();
   server.on("session", (session) => {
-    session.setLocalWindowSize(sessionWindowBytes);
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
   });
