@@ -1,6 +1,6 @@
 import type { Results } from "../../results.ts";
 import { significant } from "../number.ts";
-import { spansOne } from "../ratio.ts";
+import { inverse, spansOne } from "../ratio.ts";
 import { type HeadlineRow, headlineRows, sentence } from "../sections/headline.ts";
 import { encodingName } from "../sections/names.ts";
 import { escapeHtml } from "./escape.ts";
@@ -26,19 +26,17 @@ function tileHtml({ ours, json, cpu }: HeadlineRow): string {
   const batches = batchesPerMessage === 1 ? "" : `, ${batchesPerMessage} batches per message`;
   const against = `${batchSamples} samples per batch${batches}, against ${encodingName(json.cell.encoding)}`;
   if (cpu === undefined) return `<li class="level"><b>-</b><span>${escapeHtml(against)}: no pairs</span></li>`;
-  const { value, low, high } = cpu;
-  const isLevel = low !== undefined && spansOne(cpu);
-  const isLess = value >= 1;
+  const isLess = cpu.value >= 1;
+  const isLevel = cpu.low !== undefined && spansOne(cpu);
+  const { value, low, high } = isLess || isLevel ? cpu : inverse(cpu);
+  const kind = isLevel ? "level" : isLess ? "less" : "worse";
+  const number = isLevel
+    ? "~ <small>no difference shown</small>"
+    : `${significant(value)}&times; <small>${isLess ? "less" : "MORE"} CPU</small>`;
   const interval =
     low === undefined || high === undefined
       ? "one pair: no interval"
-      : `95 % interval of JSON's CPU to the stream's: ${significant(low)} to ${significant(high)}`;
-  const [kind, words] = isLevel
-    ? ["level", "no difference shown"]
-    : isLess
-      ? ["less", "less CPU"]
-      : ["worse", "MORE CPU"];
-  const number = `${significant(isLess ? value : 1 / value)}&times; <small>${words}</small>`;
+      : `95 % interval ${significant(low)} to ${significant(high)}${isLevel ? " times less" : ""}`;
   return `<li class="${kind}"><b>${number}</b><span>${escapeHtml(against)}</span><span>${escapeHtml(interval)}</span></li>`;
 }
 
@@ -46,7 +44,9 @@ function tileHtml({ ours, json, cpu }: HeadlineRow): string {
 function checkHtml({ trials }: Results): string {
   const invalid = trials.filter((trial) => trial.invalid !== "").length;
   const digests = new Set(trials.map(({ figures }) => figures.digest).filter((digest) => digest !== ""));
-  const wrong = trials.filter(({ figures: { lost, duplicated, seriesWrong } }) => lost + duplicated + seriesWrong > 0);
+  const wrong = trials.filter(({ figures: { lost, duplicated, seriesWrong } }) =>
+    [lost, duplicated, seriesWrong].some((count) => count > 0),
+  );
   const texts = [
     `${trials.length} trials, ${invalid} invalid`,
     wrong.length === 0 ? "0 samples lost or counted twice" : `WRONG CONTENT in ${wrong.length} trials`,

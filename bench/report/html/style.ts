@@ -72,6 +72,7 @@ th, td { overflow-wrap: break-word; }
 .scroll { overflow-x: auto; }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .scroll tbody th { min-width: 7.5rem; }
+details .scroll tbody th { min-width: 17rem; }
 .scroll th, .scroll td { padding-inline: .45rem; }
 .table figcaption, .table summary { font-size: .92rem; }
 .bar { width: 38%; min-width: 13rem; }
@@ -97,6 +98,8 @@ footer { color: var(--ink-soft); font-size: .85rem; padding: 2rem 1.25rem 3rem; 
   .bars td:not(.bar)::before { content: attr(data-column); color: var(--ink-soft); font-weight: 400; text-align: left;
     white-space: normal; }
   .scroll tbody th { min-width: 6rem; }
+  details .scroll tbody th { min-width: 10rem; }
+  .scroll td:not(.number):last-child { min-width: 12rem; }
   .bars td.none { display: none; }
 }
 @media print {
@@ -107,6 +110,7 @@ footer { color: var(--ink-soft); font-size: .85rem; padding: 2rem 1.25rem 3rem; 
   .scroll { overflow: visible; }
   table { font-size: 7.5pt; }
   details table { font-size: 6pt; }
+  details .scroll tbody th { min-width: 0; }
   th, td { padding: .2rem .3rem; }
 }
 `;
