@@ -1,4 +1,5 @@
 import type { Cell } from "./cell.ts";
+import type { Arrival } from "./load/schedule.ts";
 
 /** What `results.json` holds: every trial, nothing averaged away. */
 export interface Results {
@@ -54,6 +55,8 @@ export interface Figures {
   readonly samplesPerSecond: number;
   /** Open loop: what the schedule asked for. Undefined: closed loop, as fast as it goes. */
   readonly offeredPerSecond?: number;
+  /** Open loop: how the messages came. */
+  readonly arrival?: Arrival;
   /** Of all threads of the server's process. */
   readonly serverCpuSecondsPerMillion: number;
   readonly generatorCpuSecondsPerMillion: number;

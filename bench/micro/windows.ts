@@ -1,26 +1,73 @@
 import { type SampleRun, TierWindows, WindowSet } from "../../lib/aggregate/window-set.ts";
 import { clearWindow, mergeWindow, setWindow } from "../../lib/aggregate/window-table.ts";
 import { Prng } from "../../lib/base/prng.ts";
-import { printMachine } from "../measure.ts";
+import type { Arm } from "../measure.ts";
+import type { MicroSuite } from "./suite.ts";
 
-/** What a sample costs in an open window, sketch included, and a merge of two windows. `node bench/micro/windows.ts` */
+/** Samples or merges of one run: so many that a run is longer than the clock's reading. */
+const batch = 1_000;
 
-const prng = new Prng(1, "windows");
-const rounds = 7;
-
-/** Prints the median of some rounds, the first thrown away. @param run does `units` of them */
-function time(name: string, units: number, run: () => void): void {
-  const each: number[] = [];
-  for (let round = 0; round <= rounds; round += 1) {
-    const start = performance.now();
-    run();
-    if (round > 0) each.push(((performance.now() - start) * 1e6) / units);
+/** What a sample costs in an open window, sketch included, and a merge of two windows. */
+export function* windowSuites(): Iterable<MicroSuite> {
+  const prng = new Prng(1, "windows");
+  for (const kind of ["gauge", "counter"] as const) {
+    const arms = [1, 10, 100, 1_000].map((samples) => [
+      `${samples} of a series in a batch`,
+      addArm(kind, samples, prng),
+    ]);
+    const many = kind === "gauge" ? { "1 of each of 1000 series in a group": manySeriesArm(prng) } : {};
+    yield { name: `add to a ${kind}'s open window`, unit: "sample", arms: { ...Object.fromEntries(arms), ...many } };
   }
-  each.sort((a, b) => a - b);
-  console.log(`  ${name.padEnd(64)} ${(each[rounds >> 1] ?? 0).toPrecision(3).padStart(8)} ns`);
+  const merges = [1, 6, 60, 360].map((samples) => [`${samples} samples each`, mergeArm(samples, prng)]);
+  yield { name: "merge two windows", unit: "merge", arms: Object.fromEntries(merges) };
 }
 
-function runOf(samples: number, counter: boolean): SampleRun {
+function addArm(kind: "gauge" | "counter", samples: number, prng: Prng): Arm {
+  const run = runOf(samples, kind === "counter", prng);
+  const set = new WindowSet([10_000]);
+  return {
+    run: () => {
+      for (let i = 0; i < batch / samples; i += 1) set.add(run);
+    },
+    units: batch,
+  };
+}
+
+function manySeriesArm(prng: Prng): Arm {
+  const one = runOf(1, false, prng);
+  const set = new WindowSet([10_000]);
+  return {
+    run: () => {
+      for (let i = 0; i < batch; i += 1) {
+        one.series = 1 + i;
+        one.values[0] = 20 + (i % 97) / 50;
+        set.add(one);
+      }
+    },
+    units: batch,
+  };
+}
+
+function mergeArm(samples: number, prng: Prng): Arm {
+  const set = new WindowSet([10_000]);
+  set.add(runOf(samples, false, prng));
+  set.add({ ...runOf(samples, false, prng), series: 2 });
+  const [{ table }] = set.tiers;
+  const into = new TierWindows(10_000);
+  const at = into.indexOf(1, 0);
+  return {
+    run: () => {
+      for (let i = 0; i < batch; i += 1) {
+        clearWindow(into.table, at);
+        setWindow(into.table, at, table, 0);
+        mergeWindow(into.table, at, table, 1);
+      }
+    },
+    units: batch,
+  };
+}
+
+function runOf(samples: number, counter: boolean, prng: Prng): SampleRun {
   let total = 0;
   return {
     series: 1,
@@ -36,45 +83,4 @@ function runOf(samples: number, counter: boolean): SampleRun {
     }),
     valueStart: 0,
   };
-}
-
-printMachine();
-console.log("add a sample to an open window, per sample");
-for (const counter of [false, true]) {
-  for (const samples of [1, 10, 100, 1_000]) {
-    const run = runOf(samples, counter);
-    const set = new WindowSet([10_000]);
-    const name = `${counter ? "counter" : "gauge"}, ${samples} of a series in a batch`;
-    time(name, 1_000_000, () => {
-      for (let i = 0; i < 1_000_000 / samples; i += 1) set.add(run);
-    });
-  }
-}
-const series = 1_000;
-const one = runOf(1, false);
-const many = new WindowSet([10_000]);
-time(`gauge, 1 of each of ${series} series in a group`, 1_000_000, () => {
-  for (let i = 0; i < 1_000_000; i += 1) {
-    one.series = 1 + (i % series);
-    one.values[0] = 20 + (i % 97) / 50;
-    many.add(one);
-  }
-});
-
-console.log("merge two windows, per merge");
-for (const samples of [1, 6, 60, 360]) {
-  const set = new WindowSet([10_000]);
-  set.add(runOf(samples, false));
-  set.add({ ...runOf(samples, false), series: 2 });
-  const [tier] = set.tiers;
-  if (tier === undefined) throw new Error("there is one tier");
-  const into = new TierWindows(10_000);
-  const at = into.indexOf(1, 0);
-  time(`${samples} samples each`, 200_000, () => {
-    for (let i = 0; i < 200_000; i += 1) {
-      clearWindow(into.table, at);
-      setWindow(into.table, at, tier.table, 0);
-      mergeWindow(into.table, at, tier.table, 1);
-    }
-  });
 }

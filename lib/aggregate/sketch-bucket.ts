@@ -13,7 +13,7 @@
  * logarithm; `α` = 1 % would need `1 / (10/7 ln γ)` = 34.999 buckets for each doubling. With 35 the coefficients are
  * whole and every power of two begins a bucket. Of the mantissa the upper 20 bits do: the edges are exact multiples
  * of 2^-20, and the tests check every bucket's width. It takes a third of the time of `Math.log` (2.7 and
- * 8 ns, `node bench/micro/sketch.ts`), and other than `Math.log` is by its definition the same on every machine.
+ * 8 ns, `bench/micro/sketch.ts`), and other than `Math.log` is by its definition the same on every machine.
  */
 
 /** Buckets from a power of two to the next. */

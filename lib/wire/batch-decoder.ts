@@ -43,7 +43,7 @@ export function readBatchHeader(reader: WireReader): BatchHeader {
 /**
  * Decodes the tables of one batch into columns that it owns and uses again for the next batch: 4 times as
  * fast as generic decoding at 10 samples, 13 times at 1,000, since packed doubles are copied whole and not
- * pushed one by one (`bench/codec.ts`).
+ * pushed one by one (`bench/micro/codec.ts`).
  *
  * Table `i` has the metrics `metricHandles[metricStart[i]..metricStart[i + 1]]`, the times
  * `timesMs[timeStart[i]..timeStart[i + 1]]`, and the values from `values[valueStart[i]]`, one metric

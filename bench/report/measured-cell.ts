@@ -1,0 +1,70 @@
+import type { Cell } from "../cell.ts";
+import type { Figures, Results, Trial } from "../results.ts";
+import { type Median, medianOf } from "./median.ts";
+import { significant } from "./number.ts";
+import { pairedRatio, type Ratio } from "./ratio.ts";
+
+/** All trials of one cell under one load that were made for one scenario. */
+export interface MeasuredCell {
+  readonly scenario: string;
+  readonly cell: Cell;
+  /** Open loop: what was offered, and how it came. */
+  readonly offeredPerSecond: number | undefined;
+  readonly arrival: Figures["arrival"];
+  /** Valid ones only, at least one. */
+  readonly trials: readonly Trial[];
+}
+
+/** What is looked at in a trial; NaN where it was not measured. */
+export type Pick = (figures: Figures) => number;
+
+/** In the order in which they first occur; cells without a valid trial are left out. */
+export function measuredCells(results: Results, scenario: string): MeasuredCell[] {
+  const trials = results.trials.filter((trial) => trial.scenario === scenario && trial.invalid === "");
+  return [...Map.groupBy(trials, loadKey).values()].map((group) => {
+    const [{ cell, figures }] = group;
+    return { scenario, cell, offeredPerSecond: figures.offeredPerSecond, arrival: figures.arrival, trials: group };
+  });
+}
+
+/** Equal for trials of one cell under one load: offered rates are equal when three digits are. */
+export function loadKey({ cell, figures }: Trial): string {
+  const { offeredPerSecond, arrival } = figures;
+  const load = offeredPerSecond === undefined ? "closed" : `${arrival} ${significant(offeredPerSecond)}`;
+  return `${cellKey(cell)} ${load}`;
+}
+
+/** Equal for equal cells only. */
+export function cellKey(cell: Cell): string {
+  const { way, encoding, batchSamples, batchesPerMessage, slots, connections, devices, metrics } = cell;
+  const { durability, gzip, tls, late } = cell;
+  const numbers = [batchSamples, batchesPerMessage, slots, connections, devices, metrics, late];
+  return [way, encoding, ...numbers, durability, gzip, tls].join(" ");
+}
+
+/** Undefined where it was not measured. */
+export function medianIn({ trials }: MeasuredCell, pick: Pick): Median | undefined {
+  const values = trials.map(({ figures }) => pick(figures)).filter(Number.isFinite);
+  return values.length === 0 ? undefined : medianOf(values);
+}
+
+/** Trials of equal rounds make a pair; several of a round, their geometric mean. */
+export function ratioIn(of: MeasuredCell, against: MeasuredCell, pick: Pick): Ratio | undefined {
+  const [ofRounds, againstRounds] = [byRound(of, pick), byRound(against, pick)];
+  return pairedRatio(
+    [...ofRounds].flatMap(([round, value]) => {
+      const other = againstRounds.get(round);
+      return other === undefined ? [] : [[value, other] as const];
+    }),
+  );
+}
+
+function byRound({ trials }: MeasuredCell, pick: Pick): Map<number, number> {
+  const rounds = Map.groupBy(trials, ({ round }) => round);
+  return new Map(
+    [...rounds].map(([round, each]) => {
+      const logs = each.map(({ figures }) => Math.log(pick(figures)));
+      return [round, Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length)];
+    }),
+  );
+}
