@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cellName, ways } from "../../bench/cell.ts";
-import { readResults } from "../../bench/report/read.ts";
+import { readResults } from "../../bench/report/results-file.ts";
 import type { Results } from "../../bench/results.ts";
 import { benchSet } from "../../bench/run/scenarios.ts";
 import { temporaryDirectory, tidemark } from "../system/support/cli.ts";

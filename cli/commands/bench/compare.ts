@@ -1,6 +1,7 @@
 import { Argument, type Command } from "@commander-js/extra-typings";
-import { compareResults, comparisonLines } from "../../../bench/report/compare.ts";
-import { readResults } from "../../../bench/report/read.ts";
+import { compareResults } from "../../../bench/report/comparison.ts";
+import { comparisonText } from "../../../bench/report/comparison-text.ts";
+import { readResults } from "../../../bench/report/results-file.ts";
 import { jsonSetting } from "../../options.ts";
 import { printJson, printLine } from "../../terminal.ts";
 
@@ -23,6 +24,6 @@ Examples:
     .action((before, after, { json }) => {
       const comparison = compareResults(readResults(before), readResults(after));
       if (json) printJson(comparison);
-      else for (const line of comparisonLines(comparison)) printLine(line);
+      else printLine(comparisonText(comparison));
     });
 }

@@ -1,8 +1,8 @@
 import type { Command } from "@commander-js/extra-typings";
 import { cellName } from "../../../bench/cell.ts";
-import { microSuites, runMicro } from "../../../bench/micro/micro.ts";
-import { summaryMarkdown } from "../../../bench/report/summary.ts";
-import { writeReports } from "../../../bench/report/write.ts";
+import { microNames, runMicro } from "../../../bench/micro/run.ts";
+import { summaryMarkdown } from "../../../bench/report/markdown.ts";
+import { writeReports } from "../../../bench/report/write-reports.ts";
 import { isFailed, type MicroTrial, type Results } from "../../../bench/results.ts";
 import { BenchRun, trialCount } from "../../../bench/run/run.ts";
 import { type BenchSet, benchSet, type Effort, scenarioNames, scenarioOf } from "../../../bench/run/scenarios.ts";
@@ -94,7 +94,7 @@ async function run(set: BenchSet, chosen: readonly string[], seed: number): Prom
   const results = await new BenchRun(set, { seed, signal, onTrial }).run();
   progress.stop();
   const suites =
-    set.name === "full" ? microSuites : chosen.filter(isMicro).map((name) => name.slice(microPrefix.length));
+    set.name === "full" ? microNames : chosen.filter(isMicro).map((name) => name.slice(microPrefix.length));
   const micro: MicroTrial[] = [];
   for (const suite of suites) {
     if (signal.aborted) break;
@@ -105,7 +105,7 @@ async function run(set: BenchSet, chosen: readonly string[], seed: number): Prom
 }
 
 function allScenarios(): string[] {
-  return [...scenarioNames, ...microSuites.map((suite) => `${microPrefix}${suite}`)];
+  return [...scenarioNames, ...microNames.map((suite) => `${microPrefix}${suite}`)];
 }
 
 function isMicro(name: string): boolean {
