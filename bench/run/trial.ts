@@ -84,7 +84,10 @@ function figuresOf(plan: TrialPlan, report: GeneratorReport, before: ServerUsage
     samples,
     seconds,
     samplesPerSecond: samples / seconds,
-    ...(plan.openLoop !== undefined && { offeredPerSecond: plan.openLoop.samplesPerSecond }),
+    ...(plan.openLoop !== undefined && {
+      offeredPerSecond: plan.openLoop.samplesPerSecond,
+      arrival: plan.openLoop.arrival,
+    }),
     serverCpuSecondsPerMillion: (after.cpuSeconds - before.cpuSeconds) / millions,
     generatorCpuSecondsPerMillion: cpuSeconds / millions,
     bytesPerSample: (after.bytesReceived - before.bytesReceived) / Math.max(samples, 1),

@@ -1,9 +1,10 @@
 import type { Command } from "@commander-js/extra-typings";
 import { cellName } from "../../../bench/cell.ts";
-import { microNames, runMicro } from "../../../bench/micro/run.ts";
+import { microNames } from "../../../bench/micro/run.ts";
 import { summaryMarkdown } from "../../../bench/report/markdown.ts";
 import { writeReports } from "../../../bench/report/write-reports.ts";
 import { isFailed, type MicroTrial, type Results } from "../../../bench/results.ts";
+import { microTrials } from "../../../bench/run/micro.ts";
 import { BenchRun, trialCount } from "../../../bench/run/run.ts";
 import { type BenchSet, benchSet, type Effort, scenarioNames, scenarioOf } from "../../../bench/run/scenarios.ts";
 import { invalidField } from "../../../lib/base/errors.ts";
@@ -93,23 +94,17 @@ async function run(set: BenchSet, chosen: readonly string[], seed: number): Prom
   };
   const results = await new BenchRun(set, { seed, signal, onTrial }).run();
   progress.stop();
-  const suites =
-    set.name === "full" ? microNames : chosen.filter(isMicro).map((name) => name.slice(microPrefix.length));
   const micro: MicroTrial[] = [];
-  for (const suite of suites) {
+  for (const name of microNames.filter((name) => set.name === "full" || chosen.includes(`${microPrefix}${name}`))) {
     if (signal.aborted) break;
-    log.info(`${microPrefix}${suite}`);
-    micro.push(...(await runMicro(suite)));
+    log.info(`${microPrefix}${name}`);
+    micro.push(...(await microTrials(name, signal)));
   }
   return { ...results, micro };
 }
 
 function allScenarios(): string[] {
-  return [...scenarioNames, ...microNames.map((suite) => `${microPrefix}${suite}`)];
-}
-
-function isMicro(name: string): boolean {
-  return name.startsWith(microPrefix);
+  return [...scenarioNames, ...microNames.map((name) => `${microPrefix}${name}`)];
 }
 
 function checkedScenario(name: string): string {
