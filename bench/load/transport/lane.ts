@@ -2,7 +2,7 @@ import { TelemetryError } from "../../../lib/base/errors.ts";
 import type { Channel } from "../../../lib/rpc/client.ts";
 import type { Device } from "../device.ts";
 import type { Outgoing } from "../message-source.ts";
-import type { OpenStream, StreamWay } from "./stream-way.ts";
+import type { OpenStream, StreamListener, StreamWay } from "./stream-way.ts";
 
 /** A message whose batches are not all acked. */
 interface Waiting {
@@ -16,9 +16,9 @@ const registrationsMax = 256;
 
 /** One stream on a connection of its own, with the messages that are in flight on it. */
 export class Lane {
-  readonly #channel: Channel;
   readonly #way: StreamWay;
   readonly #stream: OpenStream;
+  readonly #cutting = new AbortController();
   /** By device handle: what its ack is awaited for. A device has one batch in flight at most. */
   readonly #awaited = new Map<number, { readonly sequence: number; readonly message: Waiting }>();
   readonly #unwritten: Uint8Array[] = [];
@@ -27,12 +27,12 @@ export class Lane {
   #failure: unknown;
 
   constructor(channel: Channel, way: StreamWay) {
-    this.#channel = channel;
     this.#way = way;
-    this.#stream = way.open(channel, {
+    const listener: StreamListener = {
       onRegistered: () => countDown(this.#registrations),
       onAck: (deviceHandle, ackedSequence) => this.#onAck(deviceHandle, ackedSequence),
-    });
+    };
+    this.#stream = way.open(channel, listener, this.#cutting.signal);
     this.#stream.answers.then(
       () => this.#fail(new TelemetryError("UNAVAILABLE", "STREAM_ENDED", "the server has ended the stream")),
       (error: unknown) => this.#fail(error),
@@ -65,9 +65,9 @@ export class Lane {
   }
 
   async close(): Promise<void> {
-    this.#stream.end();
-    if (this.#failure === undefined && this.#awaited.size === 0) await this.#stream.answers.catch(() => {});
-    this.#channel.close();
+    if (this.#awaited.size === 0 && this.#registrations === undefined) this.#stream.end();
+    else this.#cutting.abort();
+    await this.#stream.answers.catch(() => {});
   }
 
   #onAck(deviceHandle: number, ackedSequence: number): void {

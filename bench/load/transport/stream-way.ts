@@ -21,7 +21,7 @@ export interface StreamListener {
 /** A bidi stream of batches: the product's, or the one whose batches carry their names. */
 export interface StreamWay {
   /** @returns a stream whose answers go to the listener as they are read: `answers` ends with the stream, or throws */
-  open(channel: Channel, listener: StreamListener): OpenStream;
+  open(channel: Channel, listener: StreamListener, signal: AbortSignal): OpenStream;
   /** Undefined: the way has none. */
   registration?(device: Device): Uint8Array;
   message(batches: readonly Outgoing[]): Uint8Array;
@@ -36,15 +36,17 @@ export interface OpenStream {
 const registrationField = 1;
 
 export const productStream: StreamWay = {
-  open: (channel, listener) =>
-    opened(channel.client(IngestService, "bytes").streamBatches(), (response) => readAnswer(response, listener)),
+  open: (channel, listener, signal) =>
+    opened(channel.client(IngestService, "bytes").streamBatches({ signal }), (response) =>
+      readAnswer(response, listener),
+    ),
   registration: (device) => embed(registrationField, registrationOf(device)),
   message: (batches) => encodeBatchesMessage(batches.map(({ bytes }) => bytes)),
 };
 
 export const namedStream: StreamWay = {
-  open: (channel, listener) =>
-    opened(channel.client(NamedService, "bytes").streamNamed(), ({ deviceHandle, ackedSequence }) =>
+  open: (channel, listener, signal) =>
+    opened(channel.client(NamedService, "bytes").streamNamed({ signal }), ({ deviceHandle, ackedSequence }) =>
       listener.onAck(deviceHandle, Number(ackedSequence)),
     ),
   message: ([batch]) => batch.bytes,

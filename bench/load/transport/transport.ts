@@ -15,7 +15,7 @@ export interface Transport {
   open(): Promise<void>;
   /** Resolves when all of the batches are settled. @throws TelemetryError when one of them is refused */
   carry(slot: number, batches: readonly Outgoing[]): Promise<void>;
-  /** May be called while something is in flight, which fails then. */
+  /** Whatever is in flight is given up. */
   close(): Promise<void>;
 }
 
