@@ -25,14 +25,9 @@ export class Latencies {
 
   /** In milliseconds; zeros when there is none. */
   quantiles(): Quantiles {
-    const at = (percentile: number) =>
-      this.count === 0 ? 0 : this.#histogram.getValueAtPercentile(percentile) / 1_000;
-    return {
-      p50: at(50),
-      p90: at(90),
-      p99: at(99),
-      p999: at(99.9),
-      max: this.count === 0 ? 0 : this.#histogram.maxValue / 1_000,
-    };
+    const max = this.count === 0 ? 0 : this.#histogram.maxValue / 1_000;
+    // The histogram tells the end of the range in which a time is, the maximum as it was.
+    const at = (percentile: number) => Math.min(max, this.#histogram.getValueAtPercentile(percentile) / 1_000);
+    return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max };
   }
 }

@@ -4,6 +4,7 @@ import type { Arrival } from "./schedule.ts";
 
 /** What the benchmark's runner tells the generator's process, and hears of it, over the channel of `fork`. */
 
+/** The first message to the process (`main.ts`), and the only one. */
 export interface GeneratorPlan {
   readonly cell: Cell;
   readonly seed: number;
@@ -25,7 +26,10 @@ export interface GeneratorPlan {
   readonly subscribe?: boolean;
 }
 
-/** The generator says where it is; what is measured lies between the two. */
+/**
+ * The generator says where it is; what is measured lies between `measuring` and `measured`. `progress` counts from the
+ * beginning of the load, warm-up included. The last message is `done` or `failed`; then the process ends.
+ */
 export type GeneratorMessage =
   | { readonly kind: "measuring" }
   | { readonly kind: "measured" }

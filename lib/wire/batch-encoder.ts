@@ -11,18 +11,24 @@ export interface Table {
 /** The bytes of a `telemetry.v1.Batch`. They never change once the batch has its sequence. */
 export function encodeBatch(deviceHandle: number, sequence: number, tables: readonly Table[]): Uint8Array {
   const tableBytes = tables.map(tableLength);
-  let length = 1 + varintLength(deviceHandle) + 1 + varintLength(sequence);
-  for (const bytes of tableBytes) length += 1 + varintLength(bytes) + bytes;
+  const writer = new WireWriter(headerLength(deviceHandle, sequence) + tablesLength(tableBytes));
+  writeHeader(writer, deviceHandle, sequence);
+  writeTables(writer, tables, tableBytes);
+  return writer.bytes;
+}
 
-  const writer = new WireWriter(length);
-  writer.byte(0x08).varint(deviceHandle).byte(0x10).varint(sequence);
-  for (const [i, table] of tables.entries()) {
-    writer.byte(0x1a).varint(tableBytes[i]);
-    writer.byte(0x0a).varint(varintsLength(table.metricHandles)).varints(table.metricHandles);
-    writer.byte(0x10).int64(table.baseTimeMs);
-    writer.byte(0x1a).varint(varintsLength(table.offsetsMs)).varints(table.offsetsMs);
-    writer.byte(0x22).varint(table.values.byteLength).doubles(table.values);
-  }
+/** The bytes of a batch before its tables: a load that sends the same tables again writes only these anew. */
+export function encodeBatchHeader(deviceHandle: number, sequence: number): Uint8Array {
+  const writer = new WireWriter(headerLength(deviceHandle, sequence));
+  writeHeader(writer, deviceHandle, sequence);
+  return writer.bytes;
+}
+
+/** The bytes of a batch behind its header. */
+export function encodeTables(tables: readonly Table[]): Uint8Array {
+  const tableBytes = tables.map(tableLength);
+  const writer = new WireWriter(tablesLength(tableBytes));
+  writeTables(writer, tables, tableBytes);
   return writer.bytes;
 }
 
@@ -52,6 +58,30 @@ export function encodePushMessage(registration: Uint8Array, batch: Uint8Array): 
 /** Bytes that `encodeBatchesMessage` adds to each batch. */
 export function batchFrameLength(batch: Uint8Array): number {
   return 1 + varintLength(batch.length) + batch.length;
+}
+
+function headerLength(deviceHandle: number, sequence: number): number {
+  return 1 + varintLength(deviceHandle) + 1 + varintLength(sequence);
+}
+
+function tablesLength(tableBytes: readonly number[]): number {
+  let length = 0;
+  for (const bytes of tableBytes) length += 1 + varintLength(bytes) + bytes;
+  return length;
+}
+
+function writeHeader(writer: WireWriter, deviceHandle: number, sequence: number): void {
+  writer.byte(0x08).varint(deviceHandle).byte(0x10).varint(sequence);
+}
+
+function writeTables(writer: WireWriter, tables: readonly Table[], tableBytes: readonly number[]): void {
+  for (const [i, table] of tables.entries()) {
+    writer.byte(0x1a).varint(tableBytes[i]);
+    writer.byte(0x0a).varint(varintsLength(table.metricHandles)).varints(table.metricHandles);
+    writer.byte(0x10).int64(table.baseTimeMs);
+    writer.byte(0x1a).varint(varintsLength(table.offsetsMs)).varints(table.offsetsMs);
+    writer.byte(0x22).varint(table.values.byteLength).doubles(table.values);
+  }
 }
 
 function tableLength(table: Table): number {

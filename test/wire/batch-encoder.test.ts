@@ -5,7 +5,9 @@ import {
   batchFrameLength,
   encodeBatch,
   encodeBatchesMessage,
+  encodeBatchHeader,
   encodePushMessage,
+  encodeTables,
 } from "../../lib/wire/batch-encoder.ts";
 import { BatchSchema, RegistrationSchema } from "../../proto/gen/telemetry/v1/batch_pb.js";
 import {
@@ -48,6 +50,17 @@ describe("encodeBatch", () => {
     const all = Float64Array.of(1, 2, 3, 4);
     const table = { metricHandles: [1], baseTimeMs: 0, offsetsMs: [0, 1], values: all.subarray(1, 3) };
     expect(fromBinary(BatchSchema, encodeBatch(1, 1, [table])).tables[0].values).toEqual([2, 3]);
+  });
+});
+
+describe("encodeBatchHeader and encodeTables", () => {
+  it("write the two parts of a batch", () => {
+    fc.assert(
+      fc.property(anyBatch, ([deviceHandle, sequence, tables]) => {
+        const parts = [encodeBatchHeader(deviceHandle, sequence), encodeTables(tables)];
+        expect(Buffer.concat(parts)).toEqual(Buffer.from(encodeBatch(deviceHandle, sequence, tables)));
+      }),
+    );
   });
 });
 

@@ -1,0 +1,94 @@
+import type { Clock } from "../../lib/base/clock.ts";
+import { Prng } from "../../lib/base/prng.ts";
+import type { Table } from "../../lib/wire/batch-encoder.ts";
+import type { Cell } from "../cell.ts";
+import type { BodyFormat } from "./body-format.ts";
+
+/** Samples of one batch, without the device, the sequence and the day: those of many batches. */
+export interface Body {
+  /** Ascending from any one, and around. */
+  readonly metricHandles: readonly number[];
+  /** Ascending, each below `spanMs`. */
+  readonly offsetsMs: readonly number[];
+  /** One metric after the other, whole numbers from 0 to 9999, so that their sums are exact. */
+  readonly values: Float64Array;
+  /** How much earlier than the present they lie. */
+  readonly lateMs: number;
+}
+
+/** The finest windows of the server. */
+const spanMs = 10_000;
+const lateMsMax = 5 * 60_000;
+const valueBound = 10_000;
+/** In memory, all bodies together: some MiB at most. */
+const ringSamples = 16_384;
+const [bodiesMin, bodiesMax] = [4, 32];
+
+/**
+ * A few bodies, equal for equal seeds and cells, that all batches of a trial are made of: encoded ahead, so that both
+ * sides of a comparison pay for sending only. They lie in the window of the server's finest tier that is open now, some
+ * of them up to 10 s ahead of the clock (a server takes 10 min): each window is written while it is open, and stored
+ * once, as those of real devices are. So the ring is encoded again every 10 s: at most some 20,000 samples.
+ */
+export class Bodies {
+  readonly all: readonly Body[];
+  readonly #format: BodyFormat;
+  readonly #clock: Clock;
+  readonly #tails: { windowMs: number; bytes: Uint8Array }[];
+
+  constructor(
+    cell: Pick<Cell, "batchSamples" | "metrics" | "late">,
+    { seed, format, clock }: { readonly seed: number; readonly format: BodyFormat; readonly clock: Clock },
+  ) {
+    this.all = bodiesOf(cell, seed);
+    this.#format = format;
+    this.#clock = clock;
+    this.#tails = this.all.map(() => ({ windowMs: Number.NaN, bytes: new Uint8Array(0) }));
+  }
+
+  /** The encoded samples of a body. They stay as they are; a later call may return others. */
+  tail(index: number): Uint8Array {
+    const tail = this.#tails[index];
+    const windowMs = Math.floor(this.#clock.nowMs() / spanMs) * spanMs;
+    if (tail.windowMs !== windowMs) {
+      const body = this.all[index];
+      this.#tails[index] = { windowMs, bytes: this.#encode(body, windowMs - body.lateMs) };
+    }
+    return this.#tails[index].bytes;
+  }
+
+  /** The same samples, the last of them now: for whoever measures how fresh they are. */
+  freshTail(index: number): Uint8Array {
+    const body = this.all[index];
+    return this.#encode(body, this.#clock.nowMs() - (body.offsetsMs.at(-1) ?? 0));
+  }
+
+  #encode({ metricHandles, offsetsMs, values }: Body, baseTimeMs: number): Uint8Array {
+    const table: Table = { metricHandles, baseTimeMs, offsetsMs, values };
+    return this.#format.tail(table);
+  }
+}
+
+/**
+ * M metrics x T times, just `batchSamples` of them: M is the largest divisor that is not above `metrics`. Where it is
+ * below, each body goes on with the metrics behind those of the one before, so that together they have all.
+ */
+function bodiesOf({ batchSamples, metrics, late }: Pick<Cell, "batchSamples" | "metrics" | "late">, seed: number) {
+  const prng = new Prng(seed, "bodies");
+  const width = Array.from({ length: metrics }, (_, i) => metrics - i).find((m) => batchSamples % m === 0) ?? 1;
+  const times = batchSamples / width;
+  const length = Math.max(
+    Math.ceil(metrics / width),
+    Math.min(bodiesMax, Math.max(bodiesMin, Math.floor(ringSamples / batchSamples))),
+  );
+  return Array.from({ length }, (_, b): Body => {
+    const isLate = Math.floor((b + 1) * late) > Math.floor(b * late);
+    const phase = prng.uniform();
+    return {
+      metricHandles: Array.from({ length: width }, (_, m) => ((b * width + m) % metrics) + 1),
+      offsetsMs: Array.from({ length: times }, (_, t) => Math.floor(((t + phase) * spanMs) / times)),
+      values: Float64Array.from({ length: batchSamples }, () => prng.below(valueBound)),
+      lateMs: isLate ? Math.round(prng.uniform() * lateMsMax) : 0,
+    };
+  });
+}
