@@ -11,11 +11,13 @@ export class Child {
 
   /**
    * @param name of the module beside `from`, without its ending: `.ts` in a checkout, `.js` in the published package
-   * @param argument handed over as JSON
+   * @param argument handed over as JSON, where there is one
    */
   constructor(name: string, from: string, argument: unknown, onMessage: (message: unknown) => void) {
     const file = fileURLToPath(new URL(`${name}${from.endsWith(".ts") ? ".ts" : ".js"}`, from));
-    this.#process = fork(file, [JSON.stringify(argument)], { stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    this.#process = fork(file, argument === undefined ? [] : [JSON.stringify(argument)], {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
     let lastWords = "";
     this.#process.stderr?.on("data", (text: Buffer) => {
       lastWords = (lastWords + text.toString()).slice(-2_000);

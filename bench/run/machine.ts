@@ -42,9 +42,11 @@ function sqliteVersion(): string {
   return version;
 }
 
-/** Packages do not export their package.json: it is looked for above their entry. */
+/** Packages do not export their package.json: it is looked for above their entry, past those that only say `type`. */
 function versionOf(name: string): string {
-  let directory = dirname(createRequire(import.meta.url).resolve(name));
-  while (!existsSync(join(directory, "package.json"))) directory = dirname(directory);
-  return (JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as { version: string }).version;
+  for (let directory = dirname(createRequire(import.meta.url).resolve(name)); ; directory = dirname(directory)) {
+    const file = join(directory, "package.json");
+    const { version } = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as { version?: string }) : {};
+    if (version !== undefined) return version;
+  }
 }

@@ -58,8 +58,8 @@ async function measure(server: ServerProcess, plan: TrialPlan, signal: AbortSign
     else report.reject(new Error(told.error));
   };
   await server.resetPeak();
-  const generatorPlan: GeneratorPlan = { ...plan, addresses: { grpc, http1, http2, ca } };
-  const generator = new Child("../load/main", import.meta.url, generatorPlan, onMessage);
+  const generator = new Child("../load/main", import.meta.url, undefined, onMessage);
+  generator.send({ ...plan, addresses: { grpc, http1, http2, ca } } satisfies GeneratorPlan);
   const interrupted = Promise.withResolvers<never>();
   const onAbort = () => interrupted.reject(new Error("interrupted"));
   signal.addEventListener("abort", onAbort, { once: true });
