@@ -5,6 +5,7 @@ import { addBackup } from "./commands/backup.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDevices } from "./commands/devices.ts";
 import { addExport } from "./commands/export.ts";
+import { addLoad } from "./commands/load.ts";
 import { addMetrics } from "./commands/metrics.ts";
 import { addQuery } from "./commands/query.ts";
 import { addReplay } from "./commands/replay.ts";
@@ -50,6 +51,7 @@ const commands = [
   addServe,
   addSimulate,
   addReplay,
+  addLoad,
   addQuery,
   addExport,
   addVerify,

@@ -162,7 +162,10 @@ export class Uplink {
     } finally {
       over.abort();
       await cutting;
-      if (cut.signal.aborted) this.#connectAgain();
+      if (cut.signal.aborted) {
+        delivery.cuts += 1;
+        this.#connectAgain();
+      }
     }
   }
 
