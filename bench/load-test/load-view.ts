@@ -3,6 +3,7 @@ import { faint, heading, log } from "../../cli/terminal.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { formatDuration } from "../../lib/base/duration.ts";
 import type { LoadTest } from "./load-test.ts";
+import type { LoadUplinks } from "./load-uplinks.ts";
 import { formatMs } from "./threshold.ts";
 
 const redrawMs = 1_000;
@@ -31,7 +32,8 @@ export class LoadView {
   }
 
   #redraw(): void {
-    const { options, phase, warning } = this.#load;
+    const { options, phase, uplinks } = this.#load;
+    const { warning } = uplinks;
     const { idPrefix, devices, metrics, address } = options;
     const [title, ...lines] = [
       `${idPrefix}  ${devices} devices x ${metrics} metrics to ${address}`,
@@ -43,14 +45,14 @@ export class LoadView {
   }
 
   #printLine(): void {
-    const { warning } = this.#load;
+    const { warning } = this.#load.uplinks;
     log.info(this.#texts().join("; "));
     if (warning !== this.#warningBefore) log.warn(warning);
     this.#warningBefore = warning;
   }
 
   #texts(): string[] {
-    const { tally, dueTimes, pacer, options, phase, delivery } = this.#load;
+    const { tally, dueTimes, pacer, options, phase, uplinks } = this.#load;
     if (phase === "registering" || phase === "verifying") return [this.#state()];
     const nowMs = systemClock.elapsedMs();
     const due = dueTimes.dueBy(pacer.elapsedMs());
@@ -63,7 +65,7 @@ export class LoadView {
       this.#state(),
       `offered ${perSecond(due - this.#dueBefore)}  acked ${perSecond(acked - this.#ackedBefore)}  waiting ${waiting}`,
       tally.recentAckMs.count === 0 ? "no acks" : `ack p50 ${formatMs(p50)}  p99 ${formatMs(p99)}`,
-      serverText(delivery),
+      serverText(uplinks.delivery),
     ];
     tally.recentAckMs.reset();
     this.#shownMs = nowMs;
@@ -85,7 +87,7 @@ export class LoadView {
 }
 
 /** What the server has said, and how often connections broke, since the start. */
-function serverText({ slowDowns, reconnects, cuts }: LoadTest["delivery"]): string {
+function serverText({ slowDowns, reconnects, cuts }: LoadUplinks["delivery"]): string {
   const slow = slowDownText(slowDowns);
   return [
     ...(slow === "" ? [] : [`slowed down ${slow}`]),

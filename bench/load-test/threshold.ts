@@ -1,5 +1,5 @@
 import { invalidField } from "../../lib/base/errors.ts";
-import { parseAmount, parseRate } from "./sample-rate.ts";
+import { parseAmount } from "./sample-rate.ts";
 
 /** What a load can be held against, and in which unit each is. */
 const units = {
@@ -117,7 +117,7 @@ function isMetric(name: string): name is LoadMetric {
 
 function parseLimit(metric: LoadMetric, text: string): number | undefined {
   if (units[metric] === "count") return parseAmount(text);
-  if (units[metric] === "rate") return parseAmount(text) === 0 ? 0 : parseRate(text, metric);
+  if (units[metric] === "rate") return parseAmount(text.replace(/\/s$/, ""));
   const [, number, unit = ""] = /^(\d+(?:\.\d+)?)(us|ms|s)$/.exec(text) ?? [];
   return number === undefined ? undefined : Number(number) * unitMs[unit];
 }

@@ -25,14 +25,10 @@ export class Latencies {
 
   /** In milliseconds; zeros when there is none. */
   quantiles(): Quantiles {
+    const max = this.count === 0 ? 0 : this.#histogram.maxValue / 1_000;
+    // A bucket's upper end, which the largest value need not have reached.
     const at = (percentile: number) =>
-      this.count === 0 ? 0 : this.#histogram.getValueAtPercentile(percentile) / 1_000;
-    return {
-      p50: at(50),
-      p90: at(90),
-      p99: at(99),
-      p999: at(99.9),
-      max: this.count === 0 ? 0 : this.#histogram.maxValue / 1_000,
-    };
+      this.count === 0 ? 0 : Math.min(max, this.#histogram.getValueAtPercentile(percentile) / 1_000);
+    return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max };
   }
 }
