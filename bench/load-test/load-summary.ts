@@ -59,7 +59,7 @@ function faultLines({ faults, options }: LoadResult): string[] {
   const { cutRate, resendRate, lateRate } = options;
   if (cutRate + resendRate + lateRate === 0) return [];
   const { cuts, batchesRepeated, readingsLate } = faults;
-  return [`faults     ${cuts} cuts, ${batchesRepeated} batches sent again, ${readingsLate} readings late`];
+  return [`faults     cuts ${cuts}, batches sent again ${batchesRepeated}, readings late ${readingsLate}`];
 }
 
 function serverLines({ slowDowns, reconnects, faults, devicesFailed, refusals }: LoadResult): string[] {
@@ -67,8 +67,8 @@ function serverLines({ slowDowns, reconnects, faults, devicesFailed, refusals }:
   const unwanted = Math.max(0, reconnects - faults.cuts);
   const parts = [
     ...(slow === "" ? [] : [`slowed the load down ${slow}`]),
-    ...(unwanted === 0 ? [] : [`${unwanted} connections broke`]),
-    ...(devicesFailed === 0 ? [] : [`${devicesFailed} devices refused`]),
+    ...(unwanted === 0 ? [] : [`connections that broke ${unwanted}`]),
+    ...(devicesFailed === 0 ? [] : [`devices refused ${devicesFailed}`]),
   ];
   return [
     ...(parts.length === 0 ? [] : [`server     ${parts.join(", ")}`]),

@@ -3,7 +3,6 @@ import type { Command } from "@commander-js/extra-typings";
 import { loadArrivals } from "../../bench/load-test/due-times.ts";
 import { figuresOf } from "../../bench/load-test/load-result.ts";
 import { summaryJson, summaryLines } from "../../bench/load-test/load-summary.ts";
-import { LoadTest } from "../../bench/load-test/load-test.ts";
 import { LoadView } from "../../bench/load-test/load-view.ts";
 import { parseRate } from "../../bench/load-test/sample-rate.ts";
 import { judge, loadMetrics, parseThreshold, type Threshold, withUsual } from "../../bench/load-test/threshold.ts";
@@ -104,6 +103,8 @@ Examples:
     )
     .action(async ({ json, threshold = [], ...flags }) => {
       const interrupted = untilInterrupted();
+      // Its histograms cost every other command 50 ms at its start.
+      const { LoadTest } = await import("../../bench/load-test/load-test.ts");
       const load = await LoadTest.connect({
         address: flags.address,
         samplesPerSecond: flags.rate,
