@@ -18,9 +18,9 @@ export interface DueTimesOptions {
 const rounding = 1e-9;
 
 /**
- * The intended times of a load's batches, in milliseconds after its start, ascending: `scheduleOf` one by one, so that a
- * load of a day takes no more memory than one of a second. They follow from the options alone: nothing that the server
- * does moves them.
+ * The intended times of a load's batches, in milliseconds after its start, ascending: `scheduleOf` one by one, so that
+ * a load of a day takes no more memory than one of a second. They follow from the options alone: nothing that the
+ * server does moves them.
  */
 export class DueTimes {
   readonly #options: DueTimesOptions;

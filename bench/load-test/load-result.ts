@@ -16,7 +16,7 @@ export interface LoadResult {
   readonly sent: number;
   /** Settled by the server: counted, or refused for a reason. */
   readonly acked: number;
-  /** Samples per second that were acked, from the end of the ramp to the end of the load; of all of it when there is no such time. */
+  /** Samples acked per second, from the end of the ramp to that of the load; of all of it when it ended in the ramp. */
   readonly ackedPerSecond: number;
   /** Of a batch, from when it was due. One that was not acked counts with the time that it has waited in vain. */
   readonly ackMs: Quantiles;

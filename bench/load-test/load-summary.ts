@@ -84,8 +84,9 @@ function generatorLines({ generator }: LoadResult): string[] {
   if (!isLimited(generator)) return lines;
   return [
     ...lines,
-    `warning: the load generator itself was late by up to ${formatMs(lateMs.max)}, and busy ${Math.round(busyShare * 100)} % of the ` +
-      "time: part of these times is its own; run it on another machine, or ask for less",
+    `warning: the load generator itself was late by up to ${formatMs(lateMs.max)}, and busy ` +
+      `${Math.round(busyShare * 100)} % of the time: part of these times is its own; run it on another machine, or ask ` +
+      "for less",
   ];
 }
 

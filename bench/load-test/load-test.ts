@@ -146,7 +146,7 @@ export class LoadTest {
     await this.uplinks.close(Math.max(0, endsAtMs - systemClock.elapsedMs()));
   }
 
-  /** What is not acked has taken longer than until now. @returns batches that were due, and had no room until the end */
+  /** What is not acked has taken longer than until now. @returns batches that had no room until the end */
   #giveUpRest(): number {
     const { dueTimes, tally, pacer } = this;
     for (const spool of this.#devices.spools) spool.giveUp();

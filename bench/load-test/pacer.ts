@@ -21,7 +21,7 @@ export interface PacerOptions {
   readonly batchesWaitingMax: number;
 }
 
-/** Has each batch sealed when it is due. What is due while there is no room is sealed later, and was due when it was due. */
+/** Has each batch sealed when it is due. Where there is no room, it is sealed later, and was due all the same. */
 export class Pacer {
   /** How late batches were sealed by the generator's own doing: not those for which there was no room. */
   readonly lateMs = new Latencies();

@@ -9,9 +9,9 @@ import { SeriesTotals } from "./series-totals.ts";
 const timeoutMs = 300_000;
 
 /**
- * Holds what was sent against what a server has counted: count, sum, minimum and maximum per series. Where a device was
- * refused samples, or has not seen everything acked, nobody can tell which series they were of: its samples are then held
- * against its series together, and each of these must lie within what was sent.
+ * Holds what was sent against what a server has counted: count, sum, minimum and maximum per series. Where a device
+ * was refused samples, or has not seen everything acked, nobody can tell which series they were of: its samples are
+ * then held against its series together, and each of these must lie within what was sent.
  * @throws TelemetryError when the server cannot be asked
  */
 export async function verifyLoad(query: QueryClient, sent: SentLoad): Promise<Verification> {

@@ -75,13 +75,13 @@ export function addLoad(program: Command): void {
     .addHelpText(
       "after",
       `
-Batches are due on a schedule that nothing moves: the devices take turns, and each batch counts from when it was due to
-its ack. A server that stalls is so charged with everything that was due meanwhile; what is not acked at all counts with
-the time that it has waited. Timers of the generator add 1 or 2 ms. It says so when it was late itself.
+Batches are due on a schedule that nothing moves: the devices take turns, and each batch counts from when it was due
+to its ack. So a server that stalls is charged with everything that was due meanwhile; what is not acked at all counts
+with the time that it has waited. Timers of the generator add 1 or 2 ms. When it was late itself, it says so.
 
-At the end the last acks are waited for, and the server is asked what it has counted: count, sum, minimum and maximum per
-series, against what was sent. The devices are new ones of this load, named load-<chance>-0001 and so on, so that two
-loads do not take each other's over; "tidemark devices delete" takes them away.
+At the end the last acks are waited for, and the server is asked what it has counted: count, sum, minimum and maximum
+per series, against what was sent. The devices are new ones of this load, load-<chance>-0001 and so on, so that two
+loads do not take each other's over. They stay until "tidemark devices delete" takes them away.
 
 Thresholds are METRIC OP VALUE, OP one of < <= > >= == !=, in quotes because of the shell. Metrics:
   ack_p50 ack_p90 ack_p99 ack_p999 ack_max     times with their unit: 50ms, 1.5s, 800us
@@ -89,10 +89,11 @@ Thresholds are METRIC OP VALUE, OP one of < <= > >= == !=, in quotes because of 
   ${loadMetrics.slice(6).join(" ")}
                                                samples (wrong_series: series): 0, 5M
 Unless one of them says otherwise, lost==0, duplicated==0, wrong_series==0 and unacked==0 must hold. All are judged at
-the end; exit code 1 when one fails. Ctrl-C ends the load early: it drains, verifies and judges; a second one ends it.
+the end; exit code 1 when one fails. Ctrl-C ends the load early: it drains, verifies and judges; a second one ends it
+at once.
 
-A server refuses series over its --series-max (150,000: 15,000 devices of 10 metrics), and slows a device down that sends
-more than its --device-rate (10,000/s): start it with other limits for loads beyond.
+A server refuses series over its --series-max (150,000: 15,000 devices of 10 metrics), and slows a device down that
+sends more than its --device-rate (10,000/s): start it with other limits for loads beyond.
 
 Examples:
   $ tidemark load --rate 50000/s --devices 1000 --duration 1m

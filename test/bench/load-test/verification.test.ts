@@ -10,7 +10,7 @@ const server = serverOfFile();
 /** Each load has devices of its own. */
 const numbers = Array.from({ length: 100 }, (_, i) => i);
 
-/** A load of two devices with two metrics, in batches of three samples of one metric; what a test does to it is wrong. */
+/** A load of two devices with two metrics, in batches of three samples of one of them. */
 class Load {
   readonly idPrefix = `load-${numbers.shift()}-`;
   readonly deviceIds = [`${this.idPrefix}0001`, `${this.idPrefix}0002`];
