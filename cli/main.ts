@@ -6,6 +6,7 @@ import { addBench } from "./commands/bench.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDevices } from "./commands/devices.ts";
 import { addExport } from "./commands/export.ts";
+import { addLoad } from "./commands/load.ts";
 import { addMetrics } from "./commands/metrics.ts";
 import { addQuery } from "./commands/query.ts";
 import { addReplay } from "./commands/replay.ts";
@@ -51,6 +52,7 @@ const commands = [
   addServe,
   addSimulate,
   addReplay,
+  addLoad,
   addQuery,
   addExport,
   addVerify,

@@ -30,6 +30,12 @@ export interface FleetOptions extends ReadingsChoice {
   readonly sealRest?: boolean;
 }
 
+/** @param index from 0 */
+export function deviceIdOf({ idPrefix, devices }: Pick<FleetOptions, "idPrefix" | "devices">, index: number): string {
+  const digits = Math.max(4, String(devices).length);
+  return `${idPrefix}${String(index + 1).padStart(digits, "0")}`;
+}
+
 const sites = ["berlin", "lyon", "osaka", "tulsa"];
 const models = ["x100", "x200", "x300"];
 const firmwares = ["1.4.2", "1.5.0", "2.0.1"];
@@ -47,9 +53,8 @@ export class Fleet {
   /** @param uplinks the devices are dealt out to them in turn */
   constructor(options: FleetOptions, uplinks: readonly Uplink[]) {
     this.#options = options;
-    const digits = Math.max(4, String(options.devices).length);
     this.#devices = Array.from({ length: options.devices }, (_, i) => {
-      const deviceId = `${options.idPrefix}${String(i + 1).padStart(digits, "0")}`;
+      const deviceId = deviceIdOf(options, i);
       return new SimulatedDevice(i, deviceId, options, uplinks[i % uplinks.length], this.disorder);
     });
   }

@@ -35,7 +35,7 @@ export function scheduleOf(options: ScheduleOptions): Float64Array {
   return Float64Array.from({ length: Math.floor(due + 1e-9) }, (_, i) => timeOf(i));
 }
 
-interface Shape {
+export interface Shape {
   /** Messages in all. */
   readonly due: number;
   /** When message `i`, from 0, is due. */
@@ -50,8 +50,12 @@ function stepShape(perMs: number, durationMs: number, stepAtMs: number): Shape {
   };
 }
 
-/** The rate grows linearly, so that the messages due grow with the square of the time. */
-function rampShape(perMs: number, durationMs: number, rampMs: number): Shape {
+/**
+ * The rate grows linearly, so that the messages due grow with the square of the time.
+ * @param perMs messages per millisecond from the end of the ramp on
+ * @param rampMs 0: none
+ */
+export function rampShape(perMs: number, durationMs: number, rampMs: number): Shape {
   const inRamp = (perMs * rampMs) / 2;
   const after = Math.max(0, durationMs - rampMs);
   const part = Math.min(1, durationMs / rampMs);

@@ -2,13 +2,21 @@ import type { Command } from "@commander-js/extra-typings";
 import { type DisorderProfile, disorderProfiles } from "../../device-sim/disorder.ts";
 import { parseSpeed } from "../../device-sim/pace.ts";
 import { spoolFullPolicies } from "../../device-sim/uplink/spool.ts";
-import { uplinkModes } from "../../device-sim/uplink/uplink.ts";
 import { systemClock } from "../../lib/base/clock.ts";
-import { invalidField } from "../../lib/base/errors.ts";
-import { batchSamplesMax } from "../../lib/base/limits.ts";
 import { parseSize } from "../../lib/base/size.ts";
 import { parseTimeArgument } from "../../lib/base/time.ts";
 import { exitCode } from "../exit.ts";
+import {
+  batchSamplesSetting,
+  connectionsSetting,
+  cutSetting,
+  lateBySetting,
+  modeSetting,
+  outOfOrderSetting,
+  resendSetting,
+  seedSetting,
+  share,
+} from "../fleet-options.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import {
   addressSetting,
@@ -31,26 +39,10 @@ export function addSimulate(program: Command): void {
     .addOption(devicesSetting(1_000_000))
     .addOption(metricsSetting())
     .addOption(intervalSetting())
-    .addOption(
-      setting("--batch-samples <n>", "samples per batch (default: one reading of all metrics)").argParser(
-        integer("--batch-samples", 1, batchSamplesMax),
-      ),
-    )
-    .addOption(
-      setting("--connections <n>", "connections that the devices share")
-        .argParser(integer("--connections", 1, 10_000))
-        .default(1),
-    )
-    .addOption(
-      setting("--mode <mode>", "how batches are sent")
-        .choices(uplinkModes)
-        .default("stream" as const),
-    )
-    .addOption(
-      setting("--seed <n>", "equal seeds and starts give equal samples")
-        .argParser(integer("--seed", 0, Number.MAX_SAFE_INTEGER))
-        .default(1),
-    )
+    .addOption(batchSamplesSetting())
+    .addOption(connectionsSetting(1))
+    .addOption(modeSetting())
+    .addOption(seedSetting("equal seeds and starts give equal samples"))
     .addOption(
       setting("--duration <duration>", "stop after this long").argParser(duration("--duration")).conflicts("batches"),
     )
@@ -90,22 +82,16 @@ export function addSimulate(program: Command): void {
         Object.keys(disorderProfiles) as DisorderProfile[],
       ),
     )
-    .addOption(
-      setting("--out-of-order <rate>", "share of the readings that are sent late, 0 to 1 (trucks: 0.3)").argParser(
-        rate("--out-of-order"),
-      ),
-    )
-    .addOption(
-      setting("--late-by <duration>", "how late at most, in event time (default: 5m)").argParser(duration("--late-by")),
-    )
+    .addOption(outOfOrderSetting("share of the readings that are sent late, 0 to 1 (trucks: 0.3)"))
+    .addOption(lateBySetting())
     .addOption(
       setting("--missing <rate>", "share of the readings that are never made, 0 to 1 (trucks: 0.1)").argParser(
-        rate("--missing"),
+        share("--missing"),
       ),
     )
     .addOption(
       setting("--offline <rate>", "share of the time that a device gathers and does not send (trucks: 0.05)").argParser(
-        rate("--offline"),
+        share("--offline"),
       ),
     )
     .addOption(
@@ -113,15 +99,8 @@ export function addSimulate(program: Command): void {
         duration("--offline-for"),
       ),
     )
-    .addOption(
-      setting(
-        "--resend <rate>",
-        "share of the batches that are sent again on purpose, 0 to 1 (trucks: 0.01)",
-      ).argParser(rate("--resend")),
-    )
-    .addOption(
-      setting("--cut <rate>", "chance per second that a connection is cut on purpose, 0 to 1").argParser(rate("--cut")),
-    )
+    .addOption(resendSetting("share of the batches that are sent again on purpose, 0 to 1 (trucks: 0.01)"))
+    .addOption(cutSetting())
     .addOption(jsonSetting())
     .addHelpText(
       "after",
@@ -155,17 +134,6 @@ Examples:
       else for (const line of summaryLines(summary)) printLine(line);
       if (summary.batchesUnacked > 0 || summary.devicesRefused > 0) process.exitCode = exitCode.failed;
     });
-}
-
-/** A number from 0 to 1. */
-function rate(flag: string) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!/^\d*\.?\d+$/.test(text) || value > 1) {
-      throw invalidField(flag, `is ${JSON.stringify(text)}`, "choose a number from 0 to 1, such as 0.01");
-    }
-    return value;
-  };
 }
 
 function summaryLines(summary: Summary): string[] {

@@ -3,6 +3,7 @@ import type { Clock } from "../../lib/base/clock.ts";
 import { TelemetryError } from "../../lib/base/errors.ts";
 import type { Client } from "../../lib/rpc/client.ts";
 import { batchFrameLength, encodeBatchesMessage } from "../../lib/wire/batch-encoder.ts";
+import { embed } from "../../lib/wire/embed.ts";
 import { type IngestService, StreamBatchesRequestSchema } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import type { Delivery } from "./delivery.ts";
 import type { DeviceLink } from "./device-link.ts";
@@ -34,7 +35,7 @@ const messageBytesTarget = 64 * 1024;
  * Batches of the devices whose turn it is, as one message of `StreamBatches` or `UploadBatches`, and a gap
  * behind it when one of the devices has one. Empty when there is nothing to send.
  */
-export function gatherMessages({ outbox, clock, mischief }: Cargo): Uint8Array[] {
+export function gatherMessages({ outbox, delivery, clock, mischief }: Cargo): Uint8Array[] {
   const batches: Uint8Array[] = [];
   const messages: Uint8Array[] = [];
   let bytes = 0;
@@ -42,7 +43,10 @@ export function gatherMessages({ outbox, clock, mischief }: Cargo): Uint8Array[]
     batches.push(batch);
     bytes += batchFrameLength(batch);
   };
-  for (const batch of mischief?.takeRepeats() ?? []) add(batch);
+  for (const batch of mischief?.takeRepeats() ?? []) {
+    add(batch);
+    delivery.batchesRepeated += 1;
+  }
   while (bytes < messageBytesTarget && messages.length === 0) {
     const device = outbox.next();
     const entry = device?.take(clock.elapsedMs());
@@ -59,7 +63,7 @@ export function gatherMessages({ outbox, clock, mischief }: Cargo): Uint8Array[]
 
 /** A registration as a message of `StreamBatches` or `UploadBatches`. */
 export function registrationMessage(device: DeviceLink): Uint8Array {
-  return streamMessage({ case: "registration", value: device.registration });
+  return embed(StreamBatchesRequestSchema.field.registration.number, device.registrationBytes);
 }
 
 type Message = NonNullable<MessageInitShape<typeof StreamBatchesRequestSchema>["message"]>;

@@ -15,6 +15,10 @@ export class Delivery {
   samplesLost = 0;
   /** Connections that ended before we ended them. */
   reconnects = 0;
+  /** Connections that were cut on purpose. */
+  cuts = 0;
+  /** Batches that were sent again on purpose. */
+  batchesRepeated = 0;
   /** How often the server has said that it is the one who is slow, by cause. */
   readonly slowDowns = { disk: 0, quota: 0, memory: 0 };
   readonly #ackLatencyUs = latencyHistogram();

@@ -29,7 +29,7 @@ export const carryByPush: Carrier = async (cargo, signal) => {
 };
 
 async function push(cargo: Cargo, device: DeviceLink, signal: AbortSignal): Promise<void> {
-  const { client, outbox, clock, mischief } = cargo;
+  const { client, outbox, delivery, clock, mischief } = cargo;
   const entry = device.take(clock.elapsedMs());
   if (entry === undefined) return;
   outbox.pause(device);
@@ -39,6 +39,7 @@ async function push(cargo: Cargo, device: DeviceLink, signal: AbortSignal): Prom
       : pushMessage(device, { case: "gap", value: gapOf(device, entry) });
   try {
     const times = entry.kind === "batch" && mischief?.mayRepeat(entry.bytes) ? 2 : 1;
+    delivery.batchesRepeated += times - 1;
     for (let time = 0; time < times; time += 1) {
       const { registered, refusals } = await client.pushBatch(message, { signal, timeoutMs: pushTimeoutMs });
       if (registered === undefined) continue;

@@ -63,6 +63,7 @@ export class Uplink {
   readonly #spools: Spools;
   readonly #seals: SealGroup;
   readonly #mischief: Mischief | undefined;
+  #mayCutAtMs: number;
   /** The connection that took the place of one that was cut. */
   #ownChannel: Channel | undefined;
   readonly #stop = new AbortController();
@@ -74,6 +75,7 @@ export class Uplink {
     this.#spools = options.spools ?? new MemorySpools({ bytesMax: spoolBytesMax, whenFull: "block" }, randomBytes);
     this.#seals = options.seals ?? new SealGroup();
     this.#mischief = mischief && new Mischief(mischief);
+    this.#mayCutAtMs = options.clock.elapsedMs() + secondMs;
     this.#running = this.#run();
     this.#running.catch(() => {});
   }
@@ -156,13 +158,29 @@ export class Uplink {
     if (!mischief?.everCuts) return await carriers[mode](cargo, this.#stop.signal);
     const over = new AbortController();
     const cut = new AbortController();
-    const cutting = cutSometime(mischief, cut, over.signal);
+    const cutting = this.#cutSometime(mischief, cut, over.signal);
     try {
       await carriers[mode](cargo, AbortSignal.any([this.#stop.signal, cut.signal]));
     } finally {
       over.abort();
       await cutting;
-      if (cut.signal.aborted) this.#connectAgain();
+      if (cut.signal.aborted) {
+        delivery.cuts += 1;
+        this.#connectAgain();
+      }
+    }
+  }
+
+  /** Once per second, however short the calls are. */
+  async #cutSometime(mischief: Mischief, cut: AbortController, over: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    for (;;) {
+      await waitFor(this.#mayCutAtMs - clock.elapsedMs(), over);
+      if (over.aborted) return;
+      this.#mayCutAtMs = clock.elapsedMs() + secondMs;
+      if (!mischief.cuts) continue;
+      cut.abort();
+      return;
     }
   }
 
@@ -177,15 +195,5 @@ export class Uplink {
     const failure =
       cause instanceof TelemetryError ? cause : new TelemetryError("INTERNAL", "BUG", errorMessage(cause), { cause });
     for (const device of this.#outbox.devices) device.fail(failure);
-  }
-}
-
-async function cutSometime(mischief: Mischief, cut: AbortController, over: AbortSignal): Promise<void> {
-  for (;;) {
-    await waitFor(secondMs, over);
-    if (over.aborted) return;
-    if (!mischief.cuts) continue;
-    cut.abort();
-    return;
   }
 }

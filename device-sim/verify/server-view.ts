@@ -20,15 +20,19 @@ export interface ServerDevice {
 
 const pageSize = 1_000;
 
-/** @returns those of the devices that the server knows */
+/**
+ * @param deviceIdPrefixes what the ids of all of them begin with, if that is known
+ * @returns those of the devices that the server knows
+ */
 export async function readDevices(
   query: QueryClient,
   wanted: ReadonlyMap<string, unknown>,
+  deviceIdPrefixes: string[] = [],
 ): Promise<Map<string, ServerDevice>> {
   const devices = new Map<string, ServerDevice>();
   let pageToken = "";
   do {
-    const page = await query.listDevices({ pageSize, pageToken });
+    const page = await query.listDevices({ pageSize, pageToken, deviceIdPrefixes });
     for (const device of page.devices) {
       if (!wanted.has(device.deviceId)) continue;
       devices.set(device.deviceId, {

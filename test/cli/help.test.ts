@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { exitCode } from "../../cli/exit.ts";
 import { checkout, tidemark } from "../system/support/cli.ts";
 
-const commands = ["demo", "serve", "simulate", "replay", "query", "export", "watch"];
+const commands = ["demo", "serve", "simulate", "replay", "load", "query", "export", "watch"];
 
 const ofDevices = ["list", "get", "create", "update", "delete", "watch"].map((name) => `devices ${name}`);
 

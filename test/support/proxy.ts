@@ -7,6 +7,9 @@ export interface Proxy {
   readonly address: string;
   /** Destroys the connections through it, without a farewell. New ones are taken. */
   cut(): void;
+  /** Nothing goes either way until `goOn`. */
+  stall(): void;
+  goOn(): void;
 }
 
 /** @param target `HOST:PORT` */
@@ -29,11 +32,17 @@ export async function startProxy(target: string): Promise<Proxy> {
   const cut = () => {
     for (const socket of sockets) socket.destroy();
   };
+  const stall = () => {
+    for (const socket of sockets) socket.pause();
+  };
+  const goOn = () => {
+    for (const socket of sockets) socket.resume();
+  };
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(() => {
     cut();
     server.close();
   });
-  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, cut };
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, cut, stall, goOn };
 }
