@@ -7,6 +7,8 @@ import { runTrial } from "./trial.ts";
  * also when whoever has started it is gone.
  */
 process.once("disconnect", () => process.exit(1));
+// A Ctrl-C on the terminal reaches the whole group of processes: whoever has started this one says when it is to end.
+process.on("SIGINT", () => {});
 process.once("uncaughtException", (error) => void end({ kind: "failed", error: describe(error) }));
 process.once("message", (plan) => void main(plan as GeneratorPlan));
 

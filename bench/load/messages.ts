@@ -8,7 +8,10 @@ import type { Arrival } from "./schedule.ts";
 export interface GeneratorPlan {
   readonly cell: Cell;
   readonly seed: number;
-  /** Event times lie before it, in milliseconds since 1970; equal for all trials of a run, so that digests are. */
+  /**
+   * The times of the digest check lie in the ten minutes before it, in milliseconds since 1970; equal for all trials of a
+   * run, so that digests are. Those of the load are near the present.
+   */
   readonly baseTimeMs: number;
   readonly addresses: {
     readonly grpc: string;
