@@ -4,7 +4,7 @@ import type { Arrival } from "./schedule.ts";
 
 /** What the benchmark's runner tells the generator's process, and hears of it, over the channel of `fork`. */
 
-/** The first message to the process (`main.ts`), and the only one. */
+/** The first argument of the process (`main.ts`), as JSON. It is told nothing more. */
 export interface GeneratorPlan {
   readonly cell: Cell;
   readonly seed: number;
