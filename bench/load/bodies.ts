@@ -10,7 +10,7 @@ export interface Body {
   readonly metricHandles: readonly number[];
   /** Ascending, each below `spanMs`. */
   readonly offsetsMs: readonly number[];
-  /** One metric after the other, whole numbers from 0 to 9999, so that their sums are exact. */
+  /** One metric after the other: whole numbers, so that their sums are exact. */
   readonly values: Float64Array;
   /** How much earlier than the present they lie. */
   readonly lateMs: number;
@@ -19,7 +19,12 @@ export interface Body {
 /** The finest windows of the server. */
 const spanMs = 10_000;
 const lateMsMax = 5 * 60_000;
-const valueBound = 10_000;
+/**
+ * Each metric has a level, and its values lie a little above it, four digits as 21.53 has them. Values from all over the
+ * range would fill hundreds of a sketch's buckets, which readings of one sensor do not: then the sketches would be most
+ * of what a server does, and hide what is compared.
+ */
+const [levelMin, levelMax, spread] = [1_000, 9_800, 200];
 /** In memory, all bodies together: some MiB at most. */
 const ringSamples = 16_384;
 const [bodiesMin, bodiesMax] = [4, 32];
@@ -75,6 +80,7 @@ export class Bodies {
  */
 function bodiesOf({ batchSamples, metrics, late }: Pick<Cell, "batchSamples" | "metrics" | "late">, seed: number) {
   const prng = new Prng(seed, "bodies");
+  const levels = Array.from({ length: metrics }, () => levelMin + prng.below(levelMax - levelMin));
   const width = Array.from({ length: metrics }, (_, i) => metrics - i).find((m) => batchSamples % m === 0) ?? 1;
   const times = batchSamples / width;
   const length = Math.max(
@@ -82,12 +88,17 @@ function bodiesOf({ batchSamples, metrics, late }: Pick<Cell, "batchSamples" | "
     Math.min(bodiesMax, Math.max(bodiesMin, Math.floor(ringSamples / batchSamples))),
   );
   return Array.from({ length }, (_, b): Body => {
+    // A share of whole bodies: of four, a quarter, a half, ...
     const isLate = Math.floor((b + 1) * late) > Math.floor(b * late);
     const phase = prng.uniform();
+    const metricHandles = Array.from({ length: width }, (_, m) => ((b * width + m) % metrics) + 1);
     return {
-      metricHandles: Array.from({ length: width }, (_, m) => ((b * width + m) % metrics) + 1),
+      metricHandles,
       offsetsMs: Array.from({ length: times }, (_, t) => Math.floor(((t + phase) * spanMs) / times)),
-      values: Float64Array.from({ length: batchSamples }, () => prng.below(valueBound)),
+      values: Float64Array.from(
+        { length: batchSamples },
+        (_, i) => levels[metricHandles[Math.floor(i / times)] - 1] + prng.below(spread),
+      ),
       lateMs: isLate ? Math.round(prng.uniform() * lateMsMax) : 0,
     };
   });

@@ -3,19 +3,19 @@ import type { GeneratorMessage, GeneratorPlan } from "./messages.ts";
 import { runTrial } from "./trial.ts";
 
 /**
- * The load generator's process: forked, it takes its plan as the first message, says how it goes, and ends by itself,
- * also when whoever has started it is gone.
+ * The load generator's process, started by `fork` with a `GeneratorPlan` as JSON in its first argument. It says how it
+ * goes, and ends by itself, also when whoever has started it is gone.
  */
 process.once("disconnect", () => process.exit(1));
+// A Ctrl-C on the terminal reaches the whole group of processes: whoever has started this one says when it is to end.
+process.on("SIGINT", () => {});
 process.once("uncaughtException", (error) => void end({ kind: "failed", error: describe(error) }));
-process.once("message", (plan) => void main(plan as GeneratorPlan));
 
-async function main(plan: GeneratorPlan): Promise<void> {
-  try {
-    await end({ kind: "done", report: await runTrial(plan, say) });
-  } catch (error) {
-    await end({ kind: "failed", error: describe(error) });
-  }
+try {
+  const plan = JSON.parse(process.argv[2] ?? "") as GeneratorPlan;
+  await end({ kind: "done", report: await runTrial(plan, say) });
+} catch (error) {
+  await end({ kind: "failed", error: describe(error) });
 }
 
 function say(message: GeneratorMessage): void {

@@ -4,11 +4,14 @@ import type { Arrival } from "./schedule.ts";
 
 /** What the benchmark's runner tells the generator's process, and hears of it, over the channel of `fork`. */
 
-/** The first message to the process (`main.ts`), and the only one. */
+/** The first argument of the process (`main.ts`), as JSON. It is told nothing more. */
 export interface GeneratorPlan {
   readonly cell: Cell;
   readonly seed: number;
-  /** Event times lie before it, in milliseconds since 1970; equal for all trials of a run, so that digests are. */
+  /**
+   * The times of the digest check lie in the ten minutes before it, in milliseconds since 1970; equal for all trials of a
+   * run, so that digests are. Those of the load are near the present.
+   */
   readonly baseTimeMs: number;
   readonly addresses: {
     readonly grpc: string;

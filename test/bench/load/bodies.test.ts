@@ -35,11 +35,14 @@ describe("the bodies of a trial", () => {
     expect(new Set(all.flat().map(({ metric }) => metric))).toEqual(new Set(metricNames(metrics)));
   });
 
-  it("have whole values, so that sums are exact", () => {
-    const { bodies } = bodiesOf({ batchSamples: 1_000 });
-    for (const value of bodies.all.flatMap(({ values }) => [...values])) {
-      expect(Number.isInteger(value) && value >= 0 && value < 10_000).toBe(true);
+  it("have whole values of four digits, so that sums are exact, and of each metric in a narrow range", () => {
+    const { bodies, read } = bodiesOf({ batchSamples: 1_000 });
+    const ofMetric = new Map<string, number[]>();
+    for (const { metric, value } of bodies.all.flatMap((_, b) => read(bodies.tail(b)))) {
+      expect(Number.isInteger(value) && value >= 1_000 && value < 10_000).toBe(true);
+      ofMetric.set(metric, [...(ofMetric.get(metric) ?? []), value]);
     }
+    for (const values of ofMetric.values()) expect(Math.max(...values) - Math.min(...values)).toBeLessThan(200);
   });
 
   it("are equal for equal seeds, and others for others", () => {

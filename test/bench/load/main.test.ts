@@ -16,10 +16,9 @@ class Generator {
   readonly ended: Promise<number | null>;
 
   constructor(plan: GeneratorPlan) {
-    this.child = fork(mainFile, { execArgv: [] });
+    this.child = fork(mainFile, [JSON.stringify(plan)], { execArgv: [] });
     this.child.on("message", (message) => this.messages.push(message as GeneratorMessage));
     this.ended = once(this.child, "exit").then(([code]) => code as number | null);
-    this.child.send(plan);
     onTestFinished(async () => {
       this.child.kill("SIGKILL");
       await this.ended;
