@@ -11,11 +11,11 @@ export class Child {
 
   /**
    * @param name of the module beside `from`, without its ending: `.ts` in a checkout, `.js` in the published package
-   * @param argument handed over as JSON, where there is one
+   * @param argument handed over as JSON
    */
   constructor(name: string, from: string, argument: unknown, onMessage: (message: unknown) => void) {
     const file = fileURLToPath(new URL(`${name}${from.endsWith(".ts") ? ".ts" : ".js"}`, from));
-    this.#process = fork(file, argument === undefined ? [] : [JSON.stringify(argument)], {
+    this.#process = fork(file, [JSON.stringify(argument)], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     let lastWords = "";

@@ -21,6 +21,8 @@ export interface TrialOutcome {
 }
 
 const generatorGraceMs = 5_000;
+/** Registering, and checking the content: much less, on a machine that does nothing else. */
+const besidesMsMax = 90_000;
 
 /**
  * One trial: a server on an empty database and a generator, each in a fresh process.
@@ -58,12 +60,14 @@ async function measure(server: ServerProcess, plan: TrialPlan, signal: AbortSign
     else report.reject(new Error(told.error));
   };
   await server.resetPeak();
-  const generator = new Child("../load/main", import.meta.url, undefined, onMessage);
-  generator.send({ ...plan, addresses: { grpc, http1, http2, ca } } satisfies GeneratorPlan);
+  const generatorPlan: GeneratorPlan = { ...plan, addresses: { grpc, http1, http2, ca } };
+  const generator = new Child("../load/main", import.meta.url, generatorPlan, onMessage);
   const interrupted = Promise.withResolvers<never>();
   const onAbort = () => interrupted.reject(new Error("interrupted"));
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
+  const hung = () => interrupted.reject(new Error("the trial did not end: server or generator are stuck"));
+  const timer = setTimeout(hung, plan.warmUpMs + plan.measureMs + besidesMsMax);
   try {
     const done = await Promise.race([report.promise, generator.failed, server.failed, interrupted.promise]);
     const [before, after] = await Promise.all(usages);
@@ -71,6 +75,7 @@ async function measure(server: ServerProcess, plan: TrialPlan, signal: AbortSign
     const timeline = recorder && { columns: recorder.columns, rows: recorder.rows };
     return { figures: figuresOf(plan, done, before, after), server: server.ready, timeline };
   } finally {
+    clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
     await generator.end(signal.aborted ? 0 : generatorGraceMs);
   }
