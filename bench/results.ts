@@ -39,13 +39,13 @@ export interface Trial {
   /** From 0; trials of equal rounds were run next to each other, and make pairs. */
   readonly round: number;
   readonly figures: Figures;
-  /** Why the figures do not count; empty when they do. */
+  /** Why none of its figures counts: it broke, or its content is wrong; empty when they do. */
   readonly invalid: string;
-}
-
-/** It broke, or its content is wrong: other than a trial in which the generator was the limit. */
-export function isFailed({ figures: { samples, lost, duplicated, seriesWrong } }: Trial): boolean {
-  return samples === 0 || lost + duplicated + seriesWrong > 0;
+  /**
+   * Why its rate and the times of its acks do not count: the generator may have been the limit. What it has cost the
+   * server does. Empty when they do.
+   */
+  readonly doubt: string;
 }
 
 export interface Figures {

@@ -20,11 +20,12 @@ export interface Body {
 const spanMs = 10_000;
 const lateMsMax = 5 * 60_000;
 /**
- * Each metric has a level, and its values lie a little above it, four digits as 21.53 has them. Values from all over the
- * range would fill hundreds of a sketch's buckets, which readings of one sensor do not: then the sketches would be most
- * of what a server does, and hide what is compared.
+ * Each metric has a level, and its values lie a little above it, in eighths: as JSON they take the five characters of a
+ * reading such as 21.53, and their sums are exact. Whole numbers would be shorter as JSON than readings are. Values from
+ * all over the range would fill hundreds of a sketch's buckets, which readings of one sensor do not: then the sketches
+ * would be most of what a server does, and hide what is compared.
  */
-const [levelMin, levelMax, spread] = [1_000, 9_800, 200];
+const [levelMin, levelMax, eighths] = [10, 98, 16];
 /** In memory, all bodies together: some MiB at most. */
 const ringSamples = 16_384;
 const [bodiesMin, bodiesMax] = [4, 32];
@@ -97,7 +98,7 @@ function bodiesOf({ batchSamples, metrics, late }: Pick<Cell, "batchSamples" | "
       offsetsMs: Array.from({ length: times }, (_, t) => Math.floor(((t + phase) * spanMs) / times)),
       values: Float64Array.from(
         { length: batchSamples },
-        (_, i) => levels[metricHandles[Math.floor(i / times)] - 1] + prng.below(spread),
+        (_, i) => levels[metricHandles[Math.floor(i / times)] - 1] + prng.below(eighths) / 8,
       ),
       lateMs: isLate ? Math.round(prng.uniform() * lateMsMax) : 0,
     };

@@ -1,7 +1,7 @@
 import { cellName } from "../cell.ts";
 import type { MicroTrial, Results, Trial } from "../results.ts";
 import { mainFigures } from "./figure.ts";
-import { loadKey } from "./measured-cell.ts";
+import { countingTrials, loadKey } from "./measured-cell.ts";
 import { medianOf } from "./median.ts";
 import { large } from "./number.ts";
 import { type Ratio, spansOne, welchRatio } from "./ratio.ts";
@@ -52,8 +52,8 @@ export function compareResults(a: Results, b: Results): Comparison {
 /** By key: the name, and the trials. */
 type Groups<T> = ReadonlyMap<string, { readonly name: string; readonly trials: readonly T[] }>;
 
-function cellsOf({ trials }: Results): Groups<Trial> {
-  const valid = trials.filter(({ invalid, scenario }) => invalid === "" && scenario !== "backpressure");
+function cellsOf(results: Results): Groups<Trial> {
+  const valid = countingTrials(results).filter(({ scenario }) => scenario !== "backpressure");
   return named(Map.groupBy(valid, loadKey), trialName);
 }
 
@@ -111,6 +111,14 @@ function prefixed(prefix: string, values: object): Record<string, unknown> {
 }
 
 function invalidTrials(side: string, { trials }: Results): string[] {
-  const count = trials.filter(({ invalid }) => invalid !== "").length;
-  return count === 0 ? [] : [`${side} has ${count} invalid trials, which are left out`];
+  const invalid = trials.filter((trial) => trial.invalid !== "").length;
+  const doubtful = trials.filter((trial) => trial.doubt !== "").length;
+  return [
+    ...(invalid === 0 ? [] : [`${side} has ${invalid} invalid trials, which are left out`]),
+    ...(doubtful === 0
+      ? []
+      : [
+          `${side} has ${doubtful} trials in which the generator may have been the limit: their rates and times are left out`,
+        ]),
+  ];
 }

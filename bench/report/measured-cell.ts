@@ -1,5 +1,5 @@
 import type { Cell } from "../cell.ts";
-import type { Figures, Results, Trial } from "../results.ts";
+import type { Figures, Quantiles, Results, Trial } from "../results.ts";
 import { type Median, medianOf } from "./median.ts";
 import { significant } from "./number.ts";
 import { pairedRatio, type Ratio } from "./ratio.ts";
@@ -15,12 +15,25 @@ export interface MeasuredCell {
   readonly trials: readonly Trial[];
 }
 
+/** The trials whose figures count, without those of their figures that do not: they are NaN. */
+export function countingTrials({ trials }: Results): Trial[] {
+  return trials
+    .filter(({ invalid }) => invalid === "")
+    .map((trial) => {
+      const isClosed = trial.figures.offeredPerSecond === undefined;
+      const figures = { ...trial.figures, ackMs: notCounted, ...(isClosed && { samplesPerSecond: Number.NaN }) };
+      return trial.doubt === "" ? trial : { ...trial, figures };
+    });
+}
+
+const notCounted: Quantiles = { p50: Number.NaN, p90: Number.NaN, p99: Number.NaN, p999: Number.NaN, max: Number.NaN };
+
 /** What is looked at in a trial; NaN where it was not measured. */
 export type Pick = (figures: Figures) => number;
 
 /** In the order in which they first occur; cells without a valid trial are left out. */
 export function measuredCells(results: Results, scenario: string): MeasuredCell[] {
-  const trials = results.trials.filter((trial) => trial.scenario === scenario && trial.invalid === "");
+  const trials = countingTrials(results).filter((trial) => trial.scenario === scenario);
   return [...Map.groupBy(trials, loadKey).values()].map((group) => {
     const [{ cell, figures }] = group;
     return { scenario, cell, offeredPerSecond: figures.offeredPerSecond, arrival: figures.arrival, trials: group };
@@ -63,7 +76,7 @@ function byRound({ trials }: MeasuredCell, pick: Pick): Map<number, number> {
   const rounds = Map.groupBy(trials, ({ round }) => round);
   return new Map(
     [...rounds].map(([round, each]) => {
-      const logs = each.map(({ figures }) => Math.log(pick(figures)));
+      const logs = each.map(({ figures }) => Math.log(pick(figures))).filter(Number.isFinite);
       return [round, Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length)];
     }),
   );

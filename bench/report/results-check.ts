@@ -55,7 +55,7 @@ const figuresOf = (number: Check<number>) =>
   });
 
 const trialOf = (number: Check<number>) =>
-  objectOf<Trial>({ scenario: text, cell, round: count, figures: figuresOf(number), invalid: text });
+  objectOf<Trial>({ scenario: text, cell, round: count, figures: figuresOf(number), invalid: text, doubt: text });
 const validTrial = trialOf(amount);
 /** Its figures need not be numbers: when nothing was settled, a million samples cost nothing that could be told. */
 const invalidTrial = trialOf(numberOrNaN);

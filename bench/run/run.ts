@@ -1,4 +1,5 @@
 import { systemClock } from "../../lib/base/clock.ts";
+import { errorMessage } from "../../lib/base/errors.ts";
 import { type Cell, cellName } from "../cell.ts";
 import type { Figures, Results, Timeline, Trial } from "../results.ts";
 import { commit, machine } from "./machine.ts";
@@ -17,8 +18,6 @@ export interface RunOptions {
 
 /** A generator reaches at least so many times of what is measured when it is not the limit (`docs/benchmarks.md`). */
 const ceilingRatioMin = 1.5;
-/** Of the generator alone: it is a bound, and not compared. */
-const ceilingEffort = { warmUpMs: 500, measureMs: 1_500 };
 /** Quantiles far out need more samples than rates. */
 const openLoopTimes = 2;
 
@@ -66,7 +65,7 @@ export class BenchRun {
       const cells = round % 2 === 0 ? scenario.cells : scenario.cells.toReversed();
       for (const cell of cells) await this.#measure(scenario, cell, round, effort, undefined);
     }
-    if (effort.ceilings) for (const cell of scenario.cells) await this.#measureCeiling(scenario, cell);
+    for (const cell of scenario.cells) await this.#measureCeiling(scenario, cell, effort);
     for (let round = 0; round < loadRounds(scenario, effort); round += 1) {
       for (const load of scenario.loads ?? []) {
         for (const cell of scenario.cells) await this.#measure(scenario, cell, round, effort, load);
@@ -90,23 +89,33 @@ export class BenchRun {
       });
       if (outcome === undefined) return;
       this.#server ??= outcome.server;
-      this.#trials.push({ ...trial, figures: outcome.figures, invalid: contentFault(outcome.figures) });
+      this.#trials.push({ ...trial, figures: outcome.figures, invalid: contentFault(outcome.figures), doubt: "" });
       if (outcome.timeline !== undefined) this.#timelines.push({ scenario: name, cell, ...outcome.timeline });
     } catch (error) {
-      this.#trials.push({ ...trial, figures: noFigures, invalid: error instanceof Error ? error.message : `${error}` });
+      this.#trials.push({ ...trial, figures: noFigures, invalid: errorMessage(error), doubt: "" });
     }
   }
 
-  /** Once for all cells between which the generator cannot tell a difference. */
-  async #measureCeiling(scenario: Scenario, cell: Cell): Promise<void> {
+  /** A bound, so the most that the generator reaches counts, and that it is high enough is enough to know. */
+  async #measureCeiling(scenario: Scenario, cell: Cell, { warmUpMs, measureMs, ceilingRounds }: Effort): Promise<void> {
     const key = ceilingKey(cell);
-    if (this.#ceilings.has(key)) return;
-    const plan = { ...this.#planOf(cell), ...ceilingEffort, isNull: true };
-    // A ceiling that cannot be measured leaves its trials without one, which the report says.
-    const outcome = await this.#trial(`${scenario.name}: generator alone, ${cellName(cell)}`, plan).catch(
-      () => undefined,
-    );
-    if (outcome !== undefined) this.#ceilings.set(key, outcome.figures.samplesPerSecond);
+    const needed = ceilingRatioMin * Math.max(...this.#closedRates((trial) => ceilingKey(trial.cell) === key));
+    const plan = { ...this.#planOf(cell), warmUpMs, measureMs, isNull: true };
+    for (let round = 0; round < ceilingRounds && !((this.#ceilings.get(key) ?? 0) >= needed); round += 1) {
+      const text = `${scenario.name}: generator alone, ${cellName(cell)}`;
+      // A ceiling that cannot be measured leaves its trials without one, which the report shows.
+      const outcome = await this.#trial(text, plan).catch(() => undefined);
+      const reached = Math.max(this.#ceilings.get(key) ?? 0, outcome?.figures.samplesPerSecond ?? 0);
+      if (reached > 0) this.#ceilings.set(key, reached);
+    }
+  }
+
+  /** What trials of closed loops have reached, in samples per second, ascending. */
+  #closedRates(which: (trial: Trial) => boolean): number[] {
+    return this.#trials
+      .filter((trial) => which(trial) && trial.invalid === "" && trial.figures.offeredPerSecond === undefined)
+      .map(({ figures }) => figures.samplesPerSecond)
+      .sort((a, b) => a - b);
   }
 
   async #trial(text: string, plan: TrialPlan): Promise<TrialOutcome | undefined> {
@@ -127,11 +136,7 @@ export class BenchRun {
   }
 
   #openLoop({ name, arrival = "constant" }: Scenario, cell: Cell, load: number): TrialPlan["openLoop"] {
-    const rates = this.#trials
-      .filter((trial) => trial.scenario === name && trial.cell === cell && trial.invalid === "")
-      .filter(({ figures }) => figures.offeredPerSecond === undefined)
-      .map(({ figures }) => figures.samplesPerSecond)
-      .sort((a, b) => a - b);
+    const rates = this.#closedRates((trial) => trial.scenario === name && trial.cell === cell);
     const median = rates[Math.floor(rates.length / 2)];
     return median === undefined ? undefined : { arrival, samplesPerSecond: median * load };
   }
@@ -143,12 +148,12 @@ export class BenchRun {
     const times = ceilingPerSecond / figures.samplesPerSecond;
     if (times >= ceilingRatioMin) return { ...trial, figures };
     const rate = (perSecond: number) => `${Number((perSecond / 1e6).toPrecision(3))} M samples/s`;
-    const invalid = `the generator alone reaches ${rate(ceilingPerSecond)}, less than ${ceilingRatioMin} times ${rate(figures.samplesPerSecond)}: it may be the limit`;
-    return { ...trial, figures, invalid };
+    const doubt = `the generator alone reaches ${rate(ceilingPerSecond)}, less than ${ceilingRatioMin} times ${rate(figures.samplesPerSecond)}: it may be the limit`;
+    return { ...trial, figures, doubt };
   }
 }
 
-/** Trials of a set, and seconds that they take, both at most. */
+/** Trials of a set, about: a generator that may have been the limit is measured again. */
 export function trialCount({ effort, scenarios }: BenchSet): number {
   let count = 0;
   const ceilings = new Set<string>();
@@ -157,7 +162,7 @@ export function trialCount({ effort, scenarios }: BenchSet): number {
     count += cells.length * (effort.rounds + loads.length * loadRounds(scenario, effort));
     for (const cell of cells) ceilings.add(ceilingKey(cell));
   }
-  return count + (effort.ceilings ? ceilings.size : 0);
+  return count + Math.min(effort.ceilingRounds, 1) * ceilings.size;
 }
 
 /** Latency at a load has many samples in each trial. */

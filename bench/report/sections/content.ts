@@ -2,16 +2,22 @@ import { cellName } from "../../cell.ts";
 import type { Results, Trial } from "../../results.ts";
 import { type Block, paragraph, type Section, type Table } from "../section.ts";
 
+const wrongCaption = "Trials with wrong content";
+
 /** Whether what was counted is what was sent, and which trials do not count. */
 export function content(results: Results): Section {
   const { trials } = results;
   const invalid = trials.filter((trial) => trial.invalid !== "");
   const blocks: Block[] = [paragraph(digestText(trials)), paragraph(countsText(trials))];
   const wrong = trials.filter((trial) => wrongs(trial).some((count) => count !== 0));
-  if (wrong.length > 0) blocks.push(tableOf("Trials with wrong content", wrong, (trial) => wrongs(trial).join(" / ")));
+  if (wrong.length > 0) blocks.push(tableOf(wrongCaption, wrong, (trial) => wrongs(trial).join(" / ")));
   if (invalid.length === 0)
     blocks.push(paragraph(trials.length === 0 ? "There are no trials." : "No trial is invalid."));
   else blocks.push(tableOf("Invalid trials: no figure above has them", invalid, (trial) => trial.invalid));
+  const doubtful = trials.filter((trial) => trial.doubt !== "");
+  if (doubtful.length > 0) {
+    blocks.push(tableOf("Trials whose rates and times no figure above has", doubtful, (trial) => trial.doubt));
+  }
   return { id: "content", title: "Content check", blocks };
 }
 
@@ -43,7 +49,7 @@ function tableOf(caption: string, trials: readonly Trial[], why: (trial: Trial) 
   return {
     kind: "table",
     caption,
-    columns: ["cell", "scenario", "round", caption.startsWith("Invalid") ? "why" : "lost / twice / series wrong"],
+    columns: ["cell", "scenario", "round", caption === wrongCaption ? "lost / twice / series wrong" : "why"],
     rows: trials.map((trial) => [cellName(trial.cell), trial.scenario, String(trial.round), why(trial)]),
   };
 }

@@ -193,7 +193,7 @@ function trialOf({ scenario, cell, load, round }: Planned & { round: number }, s
     seriesWrong: 0,
     digest,
   };
-  return { scenario, cell, round, figures, invalid: "" };
+  return { scenario, cell, round, figures, invalid: "", doubt: "" };
 }
 
 /** An offered load that steps above what can be settled, and back. */
