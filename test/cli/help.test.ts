@@ -18,7 +18,7 @@ describe.concurrent("--help", () => {
     expect(stdout).toMatch(/^Examples:\n {2}\$ tidemark /m);
   });
 
-  it.each([...commands, "metrics", ...ofDevices])(
+  it.each([...commands, "metrics", ...ofDevices, "bench run", "bench compare"])(
     "of %s has examples, and its flags with their variables",
     async (command) => {
       const { code, stdout, stderr } = await tidemark([...command.split(" "), "--help"]);

@@ -76,7 +76,7 @@ describe.concurrent("a configuration file is refused", () => {
       "with an unknown section",
       { qeury: {} },
       '"qeury"',
-      "sections are demo, serve, simulate, replay, load, query, export, verify, watch, status, backup, reset",
+      "sections are demo, serve, simulate, replay, load, bench run, bench compare, query",
     ],
     ["with an unknown key", { query: { formt: "csv" } }, '"query.formt"', "its keys are address, device"],
     ["with an unknown key in the section of another command", { serve: { dta: "x" } }, '"serve.dta"'],

@@ -22,9 +22,12 @@ function confidenceText(results: Results): string {
   const sizes = scenarios.flatMap((name) => measuredCells(results, name)).map(({ trials }) => trials.length);
   const counts = [...new Set(sizes)].sort((a, b) => a - b);
   if (counts.every((count) => count < 2)) return "There is one trial of each cell, and so no interval.";
-  const each = counts.map((count) => {
-    const { confidence } = medianOf(Array.from({ length: count }, (_, i) => i));
-    return count === 1 ? "1 trial has none" : `with ${count} trials in ${percent(confidence)} of the cases`;
-  });
-  return `Its interval goes from one of the trials to another, and covers the true median ${each.join(", ")}.`;
+  const each = counts
+    .filter((count) => count > 1)
+    .map((count) => {
+      const { confidence } = medianOf(Array.from({ length: count }, (_, i) => i));
+      return `with ${count} trials in ${percent(confidence)} of the cases`;
+    });
+  const single = counts.includes(1) ? " A single trial has none." : "";
+  return `Its interval goes from one of the trials to another, and covers the true median ${each.join(", ")}.${single}`;
 }

@@ -217,6 +217,18 @@ describe("summary.md of less", () => {
     expect(markdown).toContain("with 4 trials in 87.5 % of the cases");
   });
 
+  it("leaves out rates and times where the generator may have been the limit, and tells what it has cost", () => {
+    const results = withTrials(benchResults({ scenarios: ["waterfall"] }), (trial) =>
+      trial.cell.way === "http2" ? { ...trial, doubt: "it reaches too little" } : trial,
+    );
+    const markdown = summaryMarkdown(results);
+    const [, , , cost, rate, bytes, ackP50, ackP99] = rowOf(markdown, "Medians of", "http2 protobuf-columns 10x1");
+    expect([rate, ackP50, ackP99]).toEqual(["-", "-", "-"]);
+    for (const each of [cost, bytes]) expect(each).toMatch(/^\d/);
+    expect(markdown).not.toContain("Without a valid trial");
+    expect(rowOf(markdown, "Trials whose rates", "http2 protobuf-columns 10x1").at(-1)).toBe("it reaches too little");
+  });
+
   it("leaves out a cell that has no valid trial", () => {
     const results = withTrials(benchResults({ scenarios: ["waterfall"] }), (trial) =>
       trial.cell.way === "http2" ? { ...trial, invalid: "it crashed" } : trial,
