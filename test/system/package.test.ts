@@ -7,7 +7,7 @@ import { checkout, serve, temporaryDirectory, tidemark } from "./support/cli.ts"
 
 const run = promisify(execFile);
 /** What `npm pack` reads; the checkout itself is left as it is, for other tests run beside this one. */
-const sources = ["lib", "ingest", "query", "device-sim", "cli", "proto", "docs"];
+const sources = ["lib", "ingest", "query", "device-sim", "bench", "cli", "proto", "docs"];
 const sourceFile = /^(package|tsconfig).*\.json$|\.md$|^LICENSE$|^\.npmrc$/;
 
 /** As from a shell: what `npm test` tells its scripts would be settings here. */
@@ -50,6 +50,17 @@ describe("the published package", () => {
 
   it("says its version", async () => {
     expect(await tidemark(["--version"], { command })).toEqual({ code: 0, stdout: `${packed.version}\n`, stderr: "" });
+  });
+
+  it("runs its benchmark, each trial in processes of its own, and reports", async () => {
+    const out = await temporaryDirectory();
+    const effort = ["--rounds", "1", "--measure", "100ms", "--json"];
+    const { code, stdout, stderr } = await tidemark(["bench", "--scenario", "backpressure", ...effort, "--out", out], {
+      command,
+    });
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(JSON.parse(stdout)).toMatchObject({ trials: 2, invalid: 0 });
+    expect((await readdir(out)).sort()).toEqual(["report.html", "results.json", "summary.md"]);
   });
 
   it("serves, simulates and queries", async () => {
