@@ -11,8 +11,9 @@ export interface Results {
   /** ISO 8601, UTC. */
   readonly startedAt: string;
   readonly seconds: number;
-  /** Name of the set that was run: quick, full, smoke, or a scenario. */
+  /** Name of the set that was run: quick, full, smoke, or scenarios; and whether it was ended early. */
   readonly set: string;
+  readonly effort: Effort;
   /** Of SQLite, as read back from it. */
   readonly pragmas: Readonly<Record<string, string>>;
   /** Limits that the servers ran under. */
@@ -20,6 +21,17 @@ export interface Results {
   readonly trials: readonly Trial[];
   readonly timelines: readonly Timeline[];
   readonly micro: readonly MicroTrial[];
+}
+
+/** How long and how often. */
+export interface Effort {
+  readonly rounds: number;
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+  /** How often the generator is measured alone at most; the most that it reaches counts. */
+  readonly ceilingRounds: number;
+  /** Scenarios in which stored windows weigh are measured for whole cycles of theirs. */
+  readonly isFull: boolean;
 }
 
 export interface Machine {
@@ -38,6 +50,8 @@ export interface Trial {
   readonly cell: Cell;
   /** From 0; trials of equal rounds were run next to each other, and make pairs. */
   readonly round: number;
+  /** Open loop: part of what the cell has reached in the closed loops of this scenario. */
+  readonly load?: number;
   readonly figures: Figures;
   /** Why none of its figures counts: it broke, or its content is wrong; empty when they do. */
   readonly invalid: string;
@@ -66,6 +80,8 @@ export interface Figures {
   readonly ackMs: Quantiles;
   /** From a sample's time to its receipt by a subscriber, where that was measured. */
   readonly freshnessMs?: Quantiles;
+  /** Open loop: the 99th percentile of how late the generator itself sent, with a slot free. */
+  readonly generatorLateMs?: number;
   readonly serverRssPeakBytes: number;
   /** The generator against a server that does nothing, by the same way; undefined where it was not measured. */
   readonly ceilingPerSecond?: number;

@@ -3,7 +3,7 @@ import type { MicroTrial, Results, Trial } from "../results.ts";
 import { mainFigures } from "./figure.ts";
 import { countingTrials, loadKey } from "./measured-cell.ts";
 import { medianOf } from "./median.ts";
-import { large } from "./number.ts";
+import { percent } from "./number.ts";
 import { type Ratio, spansOne, welchRatio } from "./ratio.ts";
 
 /** What has changed from one run to another. Plain data: it can be written as JSON. */
@@ -70,10 +70,8 @@ function named<T>(groups: ReadonlyMap<string, readonly T[]>, nameOf: (trial: T) 
   return new Map([...groups].map(([key, trials]) => [key, { name: nameOf(trials[0]), trials }]));
 }
 
-function trialName({ cell, figures: { arrival, offeredPerSecond } }: Trial): string {
-  return offeredPerSecond === undefined
-    ? cellName(cell)
-    : `${cellName(cell)}, ${arrival ?? "constant"} ${large(offeredPerSecond)}/s`;
+function trialName({ cell, load, figures: { arrival } }: Trial): string {
+  return load === undefined ? cellName(cell) : `${cellName(cell)}, ${arrival}, ${percent(load)} load`;
 }
 
 function rowsOf<T>(figure: string, a: Groups<T>, b: Groups<T>, pick: (trial: T) => number): ComparedFigure[] {
@@ -93,10 +91,17 @@ function missing<T>(there: Groups<T>, here: Groups<T>): string[] {
 
 /** Of what a figure depends on besides the code. */
 function differences(a: Results, b: Results): string[] {
-  const flat = ({ machine: { versions, ...machine }, pragmas, limits, seed }: Results): Record<string, unknown> => ({
+  const flat = ({
+    machine: { versions, ...machine },
+    pragmas,
+    effort,
+    limits,
+    seed,
+  }: Results): Record<string, unknown> => ({
     ...prefixed("machine", machine),
     ...prefixed("version of", versions),
     ...prefixed("pragma", pragmas),
+    ...prefixed("effort", effort),
     limits,
     seed,
   });

@@ -1,7 +1,6 @@
 import type { Cell } from "../cell.ts";
 import type { Figures, Quantiles, Results, Trial } from "../results.ts";
 import { type Median, medianOf } from "./median.ts";
-import { significant } from "./number.ts";
 import { pairedRatio, type Ratio } from "./ratio.ts";
 
 /** All trials of one cell under one load that were made for one scenario. */
@@ -20,7 +19,7 @@ export function countingTrials({ trials }: Results): Trial[] {
   return trials
     .filter(({ invalid }) => invalid === "")
     .map((trial) => {
-      const isClosed = trial.figures.offeredPerSecond === undefined;
+      const isClosed = trial.load === undefined;
       const figures = { ...trial.figures, ackMs: notCounted, ...(isClosed && { samplesPerSecond: Number.NaN }) };
       return trial.doubt === "" ? trial : { ...trial, figures };
     });
@@ -40,11 +39,9 @@ export function measuredCells(results: Results, scenario: string): MeasuredCell[
   });
 }
 
-/** Equal for trials of one cell under one load: offered rates are equal when three digits are. */
-export function loadKey({ cell, figures }: Trial): string {
-  const { offeredPerSecond, arrival } = figures;
-  const load = offeredPerSecond === undefined ? "closed" : `${arrival} ${significant(offeredPerSecond)}`;
-  return `${cellKey(cell)} ${load}`;
+/** Equal for trials of one cell under one load, which is a part of what the cell reaches in its run. */
+export function loadKey({ cell, load, figures: { arrival } }: Trial): string {
+  return `${cellKey(cell)} ${load === undefined ? "closed" : `${arrival} ${load}`}`;
 }
 
 /** Equal for equal cells only. */

@@ -1,6 +1,6 @@
 import { type Cell, encodings, ways } from "../cell.ts";
 import { arrivals } from "../load/schedule.ts";
-import type { Figures, Machine, MicroTrial, Quantiles, Results, Timeline, Trial } from "../results.ts";
+import type { Effort, Figures, Machine, MicroTrial, Quantiles, Results, Timeline, Trial } from "../results.ts";
 import {
   amount,
   arrayOf,
@@ -46,6 +46,7 @@ const figuresOf = (number: Check<number>) =>
     bytesPerSample: number,
     ackMs: quantilesOf(number),
     freshnessMs: optional(quantilesOf(number)),
+    generatorLateMs: optional(number),
     serverRssPeakBytes: number,
     ceilingPerSecond: optional(number),
     lost: number,
@@ -55,7 +56,15 @@ const figuresOf = (number: Check<number>) =>
   });
 
 const trialOf = (number: Check<number>) =>
-  objectOf<Trial>({ scenario: text, cell, round: count, figures: figuresOf(number), invalid: text, doubt: text });
+  objectOf<Trial>({
+    scenario: text,
+    cell,
+    round: count,
+    load: optional(amount),
+    figures: figuresOf(number),
+    invalid: text,
+    doubt: text,
+  });
 const validTrial = trialOf(amount);
 /** Its figures need not be numbers: when nothing was settled, a million samples cost nothing that could be told. */
 const invalidTrial = trialOf(numberOrNaN);
@@ -94,6 +103,7 @@ export const checkResults: Check<Results> = objectOf<Results>({
   startedAt: text,
   seconds: amount,
   set: text,
+  effort: objectOf<Effort>({ rounds: count, warmUpMs: count, measureMs: count, ceilingRounds: count, isFull: flag }),
   pragmas: recordOf(text),
   limits: text,
   trials: arrayOf(trial),

@@ -1,20 +1,26 @@
+import type { MicroPlan } from "../micro/main.ts";
 import type { MicroName } from "../micro/run.ts";
 import type { MicroTrial } from "../results.ts";
 import { Child } from "./child.ts";
+import { inScratch } from "./scratch.ts";
 
-/** Runs a micro benchmark in a fresh process. @returns nothing when it is ended early @throws Error when it breaks */
+const endGraceMs = 5_000;
+
+/** Runs a micro benchmark in a fresh process. @throws Error when it breaks, or is ended early */
 export async function microTrials(name: MicroName, signal: AbortSignal): Promise<readonly MicroTrial[]> {
-  const trials = Promise.withResolvers<readonly MicroTrial[]>();
-  const child = new Child("../micro/main", import.meta.url, name, (message) =>
-    trials.resolve(message as readonly MicroTrial[]),
-  );
-  const onAbort = () => trials.resolve([]);
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([trials.promise, child.failed]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    await child.end(signal.aborted ? 0 : 5_000);
-  }
+  return await inScratch("micro", async (dir) => {
+    const trials = Promise.withResolvers<readonly MicroTrial[]>();
+    const child = new Child("../micro/main", import.meta.url, { name, dir } satisfies MicroPlan, (message) =>
+      trials.resolve(message as readonly MicroTrial[]),
+    );
+    const onAbort = () => trials.reject(new Error("interrupted"));
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    try {
+      return await Promise.race([trials.promise, child.failed]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      await child.end(signal.aborted ? 0 : endGraceMs);
+    }
+  });
 }

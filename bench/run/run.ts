@@ -1,10 +1,11 @@
 import { systemClock } from "../../lib/base/clock.ts";
 import { errorMessage } from "../../lib/base/errors.ts";
 import { type Cell, cellName } from "../cell.ts";
-import type { Figures, Results, Timeline, Trial } from "../results.ts";
+import type { Effort, Figures, Results, Timeline, Trial } from "../results.ts";
 import { commit, machine } from "./machine.ts";
-import type { BenchSet, Effort, Scenario } from "./scenarios.ts";
+import type { BenchSet, Scenario } from "./scenarios.ts";
 import { runTrial, type TrialOutcome, type TrialPlan } from "./trial.ts";
+import { ceilingKey, ceilingRatioMin, judged, medianRate } from "./verdicts.ts";
 
 export interface RunOptions {
   readonly seed: number;
@@ -16,8 +17,6 @@ export interface RunOptions {
   readonly trial?: typeof runTrial;
 }
 
-/** A generator reaches at least so many times of what is measured when it is not the limit (`docs/benchmarks.md`). */
-const ceilingRatioMin = 1.5;
 /** Quantiles far out need more samples than rates. */
 const openLoopTimes = 2;
 
@@ -39,20 +38,21 @@ export class BenchRun {
 
   async run(): Promise<Results> {
     const startMs = systemClock.elapsedMs();
-    for (const scenario of this.#set.scenarios) {
-      if (!this.#options.signal.aborted) await this.#runScenario(scenario);
-    }
+    const { name, effort, scenarios } = this.#set;
+    const { seed, signal } = this.#options;
+    for (const scenario of scenarios) if (!signal.aborted) await this.#runScenario(scenario);
     return {
       format: 1,
       machine: machine(),
       commit: commit(),
-      seed: this.#options.seed,
+      seed,
       startedAt: new Date(this.#baseTimeMs).toISOString(),
       seconds: (systemClock.elapsedMs() - startMs) / 1_000,
-      set: this.#set.name,
+      set: `${name}${signal.aborted ? ", ended early" : ""}`,
+      effort,
       pragmas: this.#server?.pragmas ?? {},
       limits: this.#server?.limits ?? "",
-      trials: this.#trials.map((trial) => this.#withCeiling(trial)),
+      trials: judged(this.#trials, effort.ceilingRounds === 0 ? undefined : this.#ceilings),
       timelines: this.#timelines,
       micro: [],
     };
@@ -61,27 +61,25 @@ export class BenchRun {
   async #runScenario(scenario: Scenario): Promise<void> {
     const { effort } = this.#set;
     for (let round = 0; round < effort.rounds; round += 1) {
-      // A B B A: whatever drifts meets both.
-      const cells = round % 2 === 0 ? scenario.cells : scenario.cells.toReversed();
-      for (const cell of cells) await this.#measure(scenario, cell, round, effort, undefined);
+      for (const cell of inTurn(scenario.cells, round)) await this.#measure(scenario, cell, round, undefined);
     }
     for (const cell of scenario.cells) await this.#measureCeiling(scenario, cell, effort);
+    const loaded = (scenario.loads ?? []).flatMap((load) => scenario.cells.map((cell) => ({ load, cell })));
     for (let round = 0; round < loadRounds(scenario, effort); round += 1) {
-      for (const load of scenario.loads ?? []) {
-        for (const cell of scenario.cells) await this.#measure(scenario, cell, round, effort, load);
-      }
+      for (const { load, cell } of inTurn(loaded, round)) await this.#measure(scenario, cell, round, load);
     }
   }
 
   /** @param load part of what the cell reaches in a closed loop; undefined: a closed loop */
-  async #measure(scenario: Scenario, cell: Cell, round: number, effort: Effort, load: number | undefined) {
-    const measureMs = load === undefined ? effort.measureMs : effort.measureMs * openLoopTimes;
+  async #measure(scenario: Scenario, cell: Cell, round: number, load: number | undefined) {
+    const { effort } = this.#set;
+    const measureMs = measureMsOf(scenario, effort) * (load === undefined ? 1 : openLoopTimes);
     const plan: TrialPlan = { ...this.#planOf(cell), warmUpMs: effort.warmUpMs, measureMs };
     const open = load === undefined ? undefined : this.#openLoop(scenario, cell, load);
     if (load !== undefined && open === undefined) return;
     const { name, subscribe = false, timeline = false } = scenario;
     const text = `${name}: ${cellName(cell)}${load === undefined ? "" : `, ${load * 100} % load`}`;
-    const trial = { scenario: name, cell, round };
+    const trial = { scenario: name, cell, round, ...(load !== undefined && { load }) };
     try {
       const outcome = await this.#trial(text, {
         ...plan,
@@ -99,7 +97,7 @@ export class BenchRun {
   /** A bound, so the most that the generator reaches counts, and that it is high enough is enough to know. */
   async #measureCeiling(scenario: Scenario, cell: Cell, { warmUpMs, measureMs, ceilingRounds }: Effort): Promise<void> {
     const key = ceilingKey(cell);
-    const needed = ceilingRatioMin * Math.max(...this.#closedRates((trial) => ceilingKey(trial.cell) === key));
+    const needed = ceilingRatioMin * (medianRate(this.#closed((trial) => ceilingKey(trial.cell) === key)) ?? 0);
     const plan = { ...this.#planOf(cell), warmUpMs, measureMs, isNull: true };
     for (let round = 0; round < ceilingRounds && !((this.#ceilings.get(key) ?? 0) >= needed); round += 1) {
       const text = `${scenario.name}: generator alone, ${cellName(cell)}`;
@@ -110,12 +108,8 @@ export class BenchRun {
     }
   }
 
-  /** What trials of closed loops have reached, in samples per second, ascending. */
-  #closedRates(which: (trial: Trial) => boolean): number[] {
-    return this.#trials
-      .filter((trial) => which(trial) && trial.invalid === "" && trial.figures.offeredPerSecond === undefined)
-      .map(({ figures }) => figures.samplesPerSecond)
-      .sort((a, b) => a - b);
+  #closed(which: (trial: Trial) => boolean): Trial[] {
+    return this.#trials.filter((trial) => trial.load === undefined && which(trial));
   }
 
   async #trial(text: string, plan: TrialPlan): Promise<TrialOutcome | undefined> {
@@ -136,20 +130,8 @@ export class BenchRun {
   }
 
   #openLoop({ name, arrival = "constant" }: Scenario, cell: Cell, load: number): TrialPlan["openLoop"] {
-    const rates = this.#closedRates((trial) => trial.scenario === name && trial.cell === cell);
-    const median = rates[Math.floor(rates.length / 2)];
+    const median = medianRate(this.#closed((trial) => trial.scenario === name && trial.cell === cell));
     return median === undefined ? undefined : { arrival, samplesPerSecond: median * load };
-  }
-
-  #withCeiling(trial: Trial): Trial {
-    const ceilingPerSecond = this.#ceilings.get(ceilingKey(trial.cell));
-    if (ceilingPerSecond === undefined || trial.invalid !== "") return trial;
-    const figures = { ...trial.figures, ceilingPerSecond };
-    const times = ceilingPerSecond / figures.samplesPerSecond;
-    if (times >= ceilingRatioMin) return { ...trial, figures };
-    const rate = (perSecond: number) => `${Number((perSecond / 1e6).toPrecision(3))} M samples/s`;
-    const doubt = `the generator alone reaches ${rate(ceilingPerSecond)}, less than ${ceilingRatioMin} times ${rate(figures.samplesPerSecond)}: it may be the limit`;
-    return { ...trial, figures, doubt };
   }
 }
 
@@ -170,8 +152,13 @@ function loadRounds({ timeline = false }: Scenario, { rounds }: Effort): number 
   return timeline ? 1 : Math.ceil(rounds / 2);
 }
 
-function ceilingKey({ durability, late, ...rest }: Cell): string {
-  return JSON.stringify(rest);
+/** A B B A: whatever drifts meets both. */
+function inTurn<T>(all: readonly T[], round: number): readonly T[] {
+  return round % 2 === 0 ? all : all.toReversed();
+}
+
+function measureMsOf({ measureMsMin = 0 }: Scenario, { measureMs, isFull }: Effort): number {
+  return isFull ? Math.max(measureMs, measureMsMin) : measureMs;
 }
 
 /** A fast wrong answer is a failed trial. */

@@ -1,6 +1,7 @@
 import { invalidField } from "../../lib/base/errors.ts";
-import { type Cell, cellOf, type Encoding, type Way } from "../cell.ts";
+import { type Cell, cellOf, defaultCell, type Encoding, encodings, type Way } from "../cell.ts";
 import type { Arrival } from "../load/schedule.ts";
+import type { Effort } from "../results.ts";
 
 /** Cells that are measured together: their trials are interleaved, so that each is held against the others. */
 export interface Scenario {
@@ -11,17 +12,10 @@ export interface Scenario {
   readonly arrival?: Arrival;
   /** A subscription measures how fresh samples are. */
   readonly subscribe?: boolean;
+  /** In a full run each trial is measured so long at least. */
+  readonly measureMsMin?: number;
   /** What the server does is written down ten times a second. */
   readonly timeline?: boolean;
-}
-
-/** How long and how often. */
-export interface Effort {
-  readonly rounds: number;
-  readonly warmUpMs: number;
-  readonly measureMs: number;
-  /** How often the generator is measured alone at most; the most that it reaches counts. */
-  readonly ceilingRounds: number;
 }
 
 export interface BenchSet {
@@ -43,6 +37,9 @@ const anchors = [10, 1_000] as const;
 
 const jsonRows = { way: "http1", encoding: "json-rows" } as const;
 const stream = { way: "grpc-stream", encoding: "protobuf-columns" } as const;
+/** Windows of the finest tier are stored together, once in so long: shorter trials have that, or do not. */
+const storeCycleMs = 10_000;
+
 /** What people use, and what Tidemark is made for. */
 const rivals = [jsonRows, stream];
 
@@ -116,22 +113,29 @@ function oneFactor(name: string, variants: readonly Partial<Cell>[]): Scenario {
 /** As many messages in flight as connections, and for streams all messages on few connections too. */
 function connectionCells(): Cell[] {
   const few = anchors.flatMap((batchSamples) => [1, 8].map((connections) => ({ batchSamples, connections })));
-  return [
-    ...oneFactor("", [{ slots: 1, connections: 1 }, { slots: 8, connections: 8 }, { connections: 64 }]).cells,
-    ...few.map((variant) => cellOf({ ...stream, ...variant })),
-  ];
+  const devices = defaultCell.devices;
+  const each = [{ slots: 1, connections: 1, devices }, { slots: 8, connections: 8, devices }, { connections: 64 }];
+  return [...oneFactor("", each).cells, ...few.map((variant) => cellOf({ ...stream, ...variant }))];
+}
+
+/** All encodings: how much smaller one is than another depends on whether they are compressed. */
+function gzipCells(): Cell[] {
+  const arms = [...encodings.map((encoding) => ({ way: "http1", encoding }) as const), stream];
+  return anchors.flatMap((batchSamples) =>
+    arms.flatMap((arm) => [false, true].map((gzip) => cellOf({ ...arm, batchSamples, gzip }))),
+  );
 }
 
 const scenarios: readonly Scenario[] = [
-  { name: "headline", cells: headlineCells() },
+  { name: "headline", cells: headlineCells(), measureMsMin: storeCycleMs },
   { name: "waterfall", cells: waterfallCells(100) },
   { name: "ways", cells: anchors.flatMap(wayCells) },
   { name: "batch-size", cells: batchSizeCells() },
   { name: "connections", cells: unique(connectionCells()) },
   oneFactor("durability", [{ durability: "process" }]),
-  oneFactor("gzip", [{ gzip: true }]),
+  { name: "gzip", cells: gzipCells() },
   oneFactor("tls", [{ tls: true }]),
-  oneFactor("series", [{ devices: 10_000 }]),
+  { ...oneFactor("series", [{ devices: 10_000 }]), measureMsMin: storeCycleMs },
   oneFactor("late", [{ late: 0.3 }]),
   {
     name: "latency",
@@ -142,7 +146,8 @@ const scenarios: readonly Scenario[] = [
   },
   {
     name: "backpressure",
-    cells: [cellOf({ ...stream, batchSamples: 100 })],
+    // More in flight than the server takes: 4 MiB per call, 32 MiB in all.
+    cells: [cellOf({ ...stream, batchSamples: 1_000, slots: 8_192 })],
     loads: [1.5],
     arrival: "step",
     timeline: true,
@@ -159,9 +164,9 @@ const smoke: Scenario = {
   ],
 };
 
-const quickEffort: Effort = { rounds: 3, warmUpMs: 1_000, measureMs: 1_500, ceilingRounds: 3 };
-const fullEffort: Effort = { rounds: 5, warmUpMs: 1_000, measureMs: 2_000, ceilingRounds: 3 };
-const smokeEffort: Effort = { rounds: 1, warmUpMs: 50, measureMs: 250, ceilingRounds: 0 };
+const quickEffort: Effort = { rounds: 3, warmUpMs: 1_000, measureMs: 1_500, ceilingRounds: 3, isFull: false };
+const fullEffort: Effort = { rounds: 5, warmUpMs: 1_000, measureMs: 2_000, ceilingRounds: 3, isFull: true };
+const smokeEffort: Effort = { rounds: 1, warmUpMs: 50, measureMs: 250, ceilingRounds: 0, isFull: false };
 
 export const setNames = ["quick", "full", "smoke"] as const;
 export type SetName = (typeof setNames)[number];

@@ -7,6 +7,7 @@ import type {
 } from "../server/messages.ts";
 import { Child } from "./child.ts";
 
+const startMsMax = 30_000;
 const stopGraceMs = 20_000;
 
 /** The server of a trial. */
@@ -16,7 +17,7 @@ export class ServerProcess {
   readonly #replies: Map<number, (reply: BenchServerReply) => void>;
   #nextId = 1;
 
-  /** Resolves when it takes requests. @throws Error when it has ended before */
+  /** Resolves when it takes requests. @throws Error when it has ended before, or takes too long */
   static async start(options: BenchServerOptions): Promise<ServerProcess> {
     const replies = new Map<number, (reply: BenchServerReply) => void>();
     const ready = Promise.withResolvers<BenchServerReady>();
@@ -25,7 +26,15 @@ export class ServerProcess {
       if (told.kind === "ready") ready.resolve(told);
       else replies.get(told.id)?.(told);
     });
-    return new ServerProcess(await Promise.race([ready.promise, child.failed]), child, replies);
+    const timer = setTimeout(() => ready.reject(new Error("the server does not become ready")), startMsMax);
+    try {
+      return new ServerProcess(await Promise.race([ready.promise, child.failed]), child, replies);
+    } catch (error) {
+      await child.end(0);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   private constructor(ready: BenchServerReady, child: Child, replies: Map<number, (reply: BenchServerReply) => void>) {

@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { GeneratorMessage, GeneratorPlan, GeneratorReport } from "../load/messages.ts";
 import type { Figures, Timeline } from "../results.ts";
 import type { BenchServerReady, ServerUsage } from "../server/messages.ts";
 import { Child } from "./child.ts";
+import { inScratch } from "./scratch.ts";
 import { ServerProcess } from "./server-process.ts";
 import { TimelineRecorder } from "./timeline.ts";
 
@@ -30,18 +28,15 @@ const besidesMsMax = 90_000;
  * @throws Error when either process fails, or it is ended early
  */
 export async function runTrial(plan: TrialPlan, signal: AbortSignal): Promise<TrialOutcome> {
-  const dataDir = mkdtempSync(join(tmpdir(), "tidemark-bench-"));
-  try {
-    const { durability, tls } = plan.cell;
+  const { durability, tls } = plan.cell;
+  return await inScratch("bench", async (dataDir) => {
     const server = await ServerProcess.start({ dataDir, durability, tls, isNull: plan.isNull });
     try {
       return await measure(server, plan, signal);
     } finally {
       await server.stop();
     }
-  } finally {
-    rmSync(dataDir, { recursive: true, force: true });
-  }
+  });
 }
 
 async function measure(server: ServerProcess, plan: TrialPlan, signal: AbortSignal): Promise<TrialOutcome> {
@@ -84,6 +79,8 @@ async function measure(server: ServerProcess, plan: TrialPlan, signal: AbortSign
 function figuresOf(plan: TrialPlan, report: GeneratorReport, before: ServerUsage, after: ServerUsage): Figures {
   const { samples, seconds, cpuSeconds, ...told } = report;
   const millions = Math.max(samples, 1) / 1e6;
+  // The server looks when its event loop comes to it, so that its stretch of time is a little longer or shorter.
+  const scale = (seconds * 1_000) / (after.elapsedMs - before.elapsedMs);
   return {
     ...told,
     samples,
@@ -93,9 +90,9 @@ function figuresOf(plan: TrialPlan, report: GeneratorReport, before: ServerUsage
       offeredPerSecond: plan.openLoop.samplesPerSecond,
       arrival: plan.openLoop.arrival,
     }),
-    serverCpuSecondsPerMillion: (after.cpuSeconds - before.cpuSeconds) / millions,
+    serverCpuSecondsPerMillion: ((after.cpuSeconds - before.cpuSeconds) * scale) / millions,
     generatorCpuSecondsPerMillion: cpuSeconds / millions,
-    bytesPerSample: (after.bytesReceived - before.bytesReceived) / Math.max(samples, 1),
+    bytesPerSample: ((after.bytesReceived - before.bytesReceived) * scale) / Math.max(samples, 1),
     serverRssPeakBytes: after.rssPeakBytes,
   };
 }

@@ -1,3 +1,4 @@
+import { systemClock } from "../../lib/base/clock.ts";
 import type { Backend } from "./backend.ts";
 import { type HttpListener, listenHttp1, listenHttp2 } from "./http-listeners.ts";
 import type { BenchServerOptions, BenchServerReady, ServerUsage } from "./messages.ts";
@@ -61,6 +62,7 @@ export class BenchServer {
       rssPeakBytes: rssPeakBytes(),
       bytesReceived: this.#socketBytes.received,
       bytesSent: this.#socketBytes.sent,
+      elapsedMs: systemClock.elapsedMs(),
       bytesInFlight: this.#backend.bytesInFlight,
     };
   }

@@ -34,6 +34,8 @@ export interface BenchServerReply {
 
 /** Since the start of the process, where it is not said otherwise. */
 export interface ServerUsage {
+  /** When it was looked at, by the clock of the server's process. */
+  readonly elapsedMs: number;
   /** Of all threads. */
   readonly cpuSeconds: number;
   readonly rssBytes: number;

@@ -1,13 +1,13 @@
 import type { Command } from "@commander-js/extra-typings";
 import { cellName } from "../../../bench/cell.ts";
-import { microNames } from "../../../bench/micro/run.ts";
+import { type MicroName, microNames } from "../../../bench/micro/run.ts";
 import { summaryMarkdown } from "../../../bench/report/markdown.ts";
 import { writeReports } from "../../../bench/report/write-reports.ts";
-import type { MicroTrial, Results } from "../../../bench/results.ts";
+import type { Effort, MicroTrial, Results } from "../../../bench/results.ts";
 import { microTrials } from "../../../bench/run/micro.ts";
 import { BenchRun, trialCount } from "../../../bench/run/run.ts";
-import { type BenchSet, benchSet, type Effort, scenarioNames, scenarioOf } from "../../../bench/run/scenarios.ts";
-import { invalidField } from "../../../lib/base/errors.ts";
+import { type BenchSet, benchSet, scenarioNames, scenarioOf } from "../../../bench/run/scenarios.ts";
+import { errorMessage, invalidField } from "../../../lib/base/errors.ts";
 import { exitCode } from "../../exit.ts";
 import { untilInterrupted } from "../../interrupt.ts";
 import { duration, integer, jsonSetting, list, setting } from "../../options.ts";
@@ -45,7 +45,8 @@ export function addRun(bench: Command): void {
 Each trial is a server and a generator in fresh processes, on an empty database in the temporary directory. All ways
 share pipeline, store and fsync; the cells of a scenario take turns. The generator is measured alone as well, and the
 rate of a trial in which it may have been the limit does not count. After each trial what was stored is held against what was
-sent: a fast wrong answer is a failed trial, and makes the exit code 1. Ctrl-C ends early and keeps what there is.
+sent: a fast wrong answer is a failed trial. Then the exit code is 1, and so it is when Ctrl-C has ended it early: what
+there is until then is kept.
 Run nothing else meanwhile.
 
 Examples:
@@ -53,39 +54,46 @@ Examples:
   $ tidemark bench --scenario waterfall --rounds 5 --out ./waterfall
   $ tidemark bench --smoke --json`,
     )
-    .action(async ({ out, json, seed, ...options }) => {
-      const results = await run(chosenSet(options), options.scenario ?? [], seed);
-      const files = writeReports(results, out);
+    .action(async ({ out, json, seed, scenario = [], ...options }) => {
+      const signal = untilInterrupted();
+      const set = chosenSet(scenario, options);
+      const results = await runTrials(set, seed, signal);
+      // Before the rest: two hours of trials are not to be lost.
+      writeReports(results, out);
+      const names = microNames.filter((name) => set.name === "full" || scenario.includes(`${microPrefix}${name}`));
+      const { micro, failures } = await runMicros(names, signal);
+      const whole = { ...results, micro };
+      const files = writeReports(whole, out);
       const invalid = results.trials.filter((trial) => trial.invalid !== "");
       for (const trial of invalid) log.warn(`${trial.scenario}, ${cellName(trial.cell)}: ${trial.invalid}`);
+      for (const failure of failures) log.warn(failure);
       if (json) printJson({ trials: results.trials.length, invalid: invalid.length, files });
-      else printLine(summaryMarkdown(results));
+      else printLine(summaryMarkdown(whole));
       log.info(`written: ${files.join(", ")}`);
-      if (invalid.length > 0) process.exitCode = exitCode.failed;
+      if (invalid.length + failures.length > 0 || signal.aborted) process.exitCode = exitCode.failed;
     });
 }
 
 interface Choice {
   readonly full?: boolean | undefined;
   readonly smoke?: boolean | undefined;
-  readonly scenario?: readonly string[] | undefined;
   readonly rounds?: number | undefined;
   readonly measure?: number | undefined;
 }
 
-function chosenSet({ full = false, smoke = false, scenario, rounds, measure }: Choice): BenchSet {
-  const named = scenario?.filter((name) => !name.startsWith(microPrefix)).map(scenarioOf);
+function chosenSet(names: readonly string[], { full = false, smoke = false, rounds, measure }: Choice): BenchSet {
   const base = benchSet(full ? "full" : smoke ? "smoke" : "quick");
   const effort: Effort = {
     ...base.effort,
     ...(rounds !== undefined && { rounds }),
     ...(measure !== undefined && { measureMs: measure }),
   };
-  return { name: scenario?.join(" ") ?? base.name, effort, scenarios: named ?? base.scenarios };
+  if (names.length === 0) return { ...base, effort };
+  const scenarios = names.filter((name) => !name.startsWith(microPrefix)).map(scenarioOf);
+  return { name: names.join(" "), effort, scenarios };
 }
 
-async function run(set: BenchSet, chosen: readonly string[], seed: number): Promise<Results> {
-  const signal = untilInterrupted();
+async function runTrials(set: BenchSet, seed: number, signal: AbortSignal): Promise<Results> {
   let state: readonly [number, string] = [0, ""];
   const progress = new Progress(trialCount(set), () => state);
   const onTrial = (done: number, total: number, text: string) => {
@@ -94,13 +102,22 @@ async function run(set: BenchSet, chosen: readonly string[], seed: number): Prom
   };
   const results = await new BenchRun(set, { seed, signal, onTrial }).run();
   progress.stop();
+  return results;
+}
+
+/** @returns also why some are missing */
+async function runMicros(names: readonly MicroName[], signal: AbortSignal) {
   const micro: MicroTrial[] = [];
-  for (const name of microNames.filter((name) => set.name === "full" || chosen.includes(`${microPrefix}${name}`))) {
-    if (signal.aborted) break;
+  const failures: string[] = [];
+  for (const name of names) {
     log.info(`${microPrefix}${name}`);
-    micro.push(...(await microTrials(name, signal)));
+    try {
+      micro.push(...(await microTrials(name, signal)));
+    } catch (error) {
+      failures.push(`${microPrefix}${name}: ${errorMessage(error)}`);
+    }
   }
-  return { ...results, micro };
+  return { micro, failures };
 }
 
 function allScenarios(): string[] {

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { type Cell, cellName, cellOf } from "../../../bench/cell.ts";
+import type { Effort } from "../../../bench/results.ts";
 import { BenchRun, type RunOptions } from "../../../bench/run/run.ts";
-import type { BenchSet, Effort, Scenario } from "../../../bench/run/scenarios.ts";
+import type { BenchSet, Scenario } from "../../../bench/run/scenarios.ts";
 import type { TrialOutcome, TrialPlan } from "../../../bench/run/trial.ts";
 import { neverAborted } from "../../../lib/base/wait.ts";
 
 const a = cellOf({ batchSamples: 10 });
 const b = cellOf({ way: "http1", encoding: "json-rows", batchSamples: 10 });
-const effort: Effort = { rounds: 2, warmUpMs: 1, measureMs: 10, ceilingRounds: 0 };
+const effort: Effort = { rounds: 2, warmUpMs: 1, measureMs: 10, ceilingRounds: 0, isFull: false };
 const quantiles = { p50: 1, p90: 1, p99: 1, p999: 1, max: 1 };
 
 /** What a trial comes to that goes well, unless told otherwise. */
@@ -25,7 +26,7 @@ function outcome(figures: Partial<TrialOutcome["figures"]> = {}): TrialOutcome {
       lost: 0,
       duplicated: 0,
       seriesWrong: 0,
-      digest: "",
+      digest: "equal",
       ...figures,
     },
     server: { kind: "ready", grpc: "", http1: "", http2: "", pragmas: { synchronous: "FULL" }, limits: "none" },
@@ -84,6 +85,15 @@ describe("a run", () => {
     }
   });
 
+  it("in a full run a scenario in which stored windows weigh is measured for whole cycles of theirs", async () => {
+    const measured = async (isFull: boolean) => {
+      const { asked } = await run({ measureMsMin: 10_000 }, () => outcome(), { effort: { ...effort, isFull } });
+      return asked.map(({ measureMs }) => measureMs);
+    };
+    expect(await measured(false)).toEqual([10, 10, 10, 10]);
+    expect(await measured(true)).toEqual([10_000, 10_000, 10_000, 10_000]);
+  });
+
   it("goes on behind a trial that breaks, and keeps why it did", async () => {
     const { results } = await run({}, (plan) => {
       if (plan.cell === a) throw new Error("the server has ended");
@@ -113,8 +123,7 @@ describe("a run", () => {
     it("once for cells that it cannot tell apart, and doubts rates that are near its own", async () => {
       const { results, alone } = await withCeilings((cell) => (cell === b ? 1_400 : 1_600));
       expect(alone).toEqual([cellName(a), cellName(b), cellName(b), cellName(b)]);
-      for (const { cell, doubt, invalid, figures } of results.trials) {
-        expect(figures.ceilingPerSecond).toBe(cell === b ? 1_400 : 1_600);
+      for (const { cell, doubt, invalid } of results.trials) {
         expect(doubt).toEqual(cell === b ? expect.stringContaining("less than 1.5 times") : "");
         expect(invalid).toBe("");
       }
@@ -133,13 +142,23 @@ describe("a run", () => {
       [a, 8_000],
       [b, 2_000],
     ]);
-    const { asked } = await run(scenario, ({ cell }) => outcome({ samplesPerSecond: reached.get(cell) ?? 0 }));
+    const { asked, results } = await run(scenario, ({ cell }) => outcome({ samplesPerSecond: reached.get(cell) ?? 0 }));
     const open = asked.filter(({ openLoop }) => openLoop !== undefined);
     expect(open.map((plan) => [nameOf(plan), plan.openLoop?.samplesPerSecond])).toEqual([
       ["a", 4_000],
       ["b", 1_000],
       ["a", 6_400],
       ["b", 1_600],
+    ]);
+    expect(results.trials.map(({ load }) => load)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      0.5,
+      0.5,
+      0.8,
+      0.8,
     ]);
     expect(open.every(({ openLoop, subscribe }) => openLoop?.arrival === "poisson" && subscribe)).toBe(true);
   });
@@ -153,5 +172,6 @@ describe("a run", () => {
     const { results, asked } = await run({}, trial, { signal: ending.signal });
     expect(asked).toHaveLength(1);
     expect(results.trials).toHaveLength(1);
+    expect(results.set).toBe("test, ended early");
   });
 });

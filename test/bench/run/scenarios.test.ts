@@ -70,6 +70,6 @@ it("the full run takes less than two hours, the quick one some minutes", () => {
 it("counts what it runs: rounds, loads, and each generator once", () => {
   const [cell] = scenarioOf("latency").cells;
   const scenario: Scenario = { name: "latency", cells: [cell], loads: [0.5, 0.8] };
-  const effort = { rounds: 3, warmUpMs: 1, measureMs: 1, ceilingRounds: 3 };
+  const effort = { rounds: 3, warmUpMs: 1, measureMs: 1, ceilingRounds: 3, isFull: false };
   expect(trialCount({ name: "one", effort, scenarios: [scenario, scenario] })).toBe(2 * (3 + 2 * 2) + 1);
 });

@@ -67,6 +67,7 @@ export function benchResults({ rounds = 5, seed = 1, scenarios }: ResultsOptions
     startedAt: "2026-03-04T05:06:07.000Z",
     seconds: 5_400,
     set: "full",
+    effort: { rounds, warmUpMs: 1_000, measureMs: 5_000, ceilingRounds: 3, isFull: true },
     pragmas: { journal_mode: "wal", synchronous: "FULL" },
     limits: "device-rate off, device-series-max 1000, series-max 150000",
     trials,
@@ -78,7 +79,7 @@ export function benchResults({ rounds = 5, seed = 1, scenarios }: ResultsOptions
 interface Planned {
   readonly scenario: string;
   readonly cell: Cell;
-  readonly load?: Pick<Figures, "arrival" | "offeredPerSecond">;
+  readonly offer?: { readonly load: number } & Pick<Figures, "arrival" | "offeredPerSecond">;
 }
 
 function plan(): Planned[] {
@@ -154,7 +155,7 @@ function plan(): Planned[] {
         (share): Planned => ({
           scenario: "latency",
           cell: cellOf({}),
-          load: { arrival, offeredPerSecond: Math.round(share * 3_100_000) },
+          offer: { load: share, arrival, offeredPerSecond: Math.round(share * 3_100_000) },
         }),
       ),
     ),
@@ -162,23 +163,24 @@ function plan(): Planned[] {
 }
 
 /** @param seed of what is common to the trials of a round: the machine was slow then */
-function trialOf({ scenario, cell, load, round }: Planned & { round: number }, seed: number, prng: Prng): Trial {
+function trialOf({ scenario, cell, offer, round }: Planned & { round: number }, seed: number, prng: Prng): Trial {
   const common = 0.1 * new Prng(seed, `${scenario} round ${round}`).normal();
   const noise = (spread: number) => Math.exp(common + spread * prng.normal());
   const cpu = trueCpu(cell) * noise(0.02);
   const limit = (1.25 / cpu) * 1e6 * Math.exp(0.02 * prng.normal());
-  const offered = load?.offeredPerSecond;
+  const { load, ...open } = offer ?? {};
+  const offered = offer?.offeredPerSecond;
   const perSecond = offered === undefined ? limit : Math.min(offered, limit);
   const busy = offered === undefined ? 1 : Math.min(0.97, offered / 3_400_000);
   const p50 = (offered === undefined ? 9 : 1.4 / (1 - busy)) * noise(0.05);
-  const tail = (load?.arrival === "poisson" ? 1.5 : 1) * p50;
+  const tail = (offer?.arrival === "poisson" ? 1.5 : 1) * p50;
   const bytes =
     sampleBytes[cell.encoding] * (cell.gzip ? 0.42 : 1) + 160 / (cell.batchSamples * cell.batchesPerMessage);
   const figures: Figures = {
     samples: Math.round(perSecond * 5),
     seconds: 5,
     samplesPerSecond: perSecond,
-    ...load,
+    ...open,
     serverCpuSecondsPerMillion: cpu,
     generatorCpuSecondsPerMillion: 0.2 * cpu,
     bytesPerSample: bytes,
@@ -193,7 +195,7 @@ function trialOf({ scenario, cell, load, round }: Planned & { round: number }, s
     seriesWrong: 0,
     digest,
   };
-  return { scenario, cell, round, figures, invalid: "", doubt: "" };
+  return { scenario, cell, round, ...(load !== undefined && { load }), figures, invalid: "", doubt: "" };
 }
 
 /** An offered load that steps above what can be settled, and back. */
