@@ -66,6 +66,8 @@ export interface Figures {
   readonly ackMs: Quantiles;
   /** From a sample's time to its receipt by a subscriber, where that was measured. */
   readonly freshnessMs?: Quantiles;
+  /** p99 of how late the generator itself sent with a slot free; open loop. */
+  readonly generatorLateMs?: number;
   readonly serverRssPeakBytes: number;
   /** The generator against a server that does nothing, by the same way; undefined where it was not measured. */
   readonly ceilingPerSecond?: number;

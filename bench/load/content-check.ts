@@ -59,7 +59,7 @@ export function seriesKey(deviceId: string, metric: string): string {
 }
 
 function* expectedOf({ devices, bodies, settledBatches }: Workload): Generator<[string, SeriesContent]> {
-  const expected = new ExpectedContent(bodies.all);
+  const expected = new ExpectedContent(bodies);
   for (const [i, { id }] of devices.entries()) {
     for (const [metric, content] of expected.of(i % bodies.all.length, settledBatches[i])) {
       yield [seriesKey(id, metricName(metric)), content];

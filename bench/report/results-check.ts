@@ -46,6 +46,7 @@ const figuresOf = (number: Check<number>) =>
     bytesPerSample: number,
     ackMs: quantilesOf(number),
     freshnessMs: optional(quantilesOf(number)),
+    generatorLateMs: optional(number),
     serverRssPeakBytes: number,
     ceilingPerSecond: optional(number),
     lost: number,
