@@ -16,6 +16,9 @@ export interface AutocannonOptions {
   readonly meter: Meter;
 }
 
+/** What its clients have, and its types do not: the requests after which one ends, when it would send the next. */
+type EndingClient = autocannon.Client & { responseMax?: number };
+
 /** It looks so often whether it is to stop. */
 const stopWithinMs = 10;
 /** Longer than any trial: the signal ends it. */
@@ -24,24 +27,28 @@ const timeoutSeconds = 60;
 
 /**
  * A closed loop over HTTP/1.1, driven by autocannon, a connection per slot. Times are taken here, its own results are not
- * used; its correction for coordinated omission needs a rate, and there is none. At its end it cuts off what is in
- * flight: the workload has it as not settled, and whoever sends it again with the same sequence does no harm.
+ * used; its correction for coordinated omission needs a rate, and there is none. It would cut off what is in flight at
+ * its end, and the slowest of it most likely: so it is told to end each connection with the answer that it waits for.
  */
 export class AutocannonLoop implements Loop {
   readonly waiting = 0;
   readonly #options: AutocannonOptions;
+  /** By slot, NaN when nothing is in flight: what is sent again after a lost connection has been in flight since the first. */
   readonly #sentMs: Float64Array;
   #failure: Error | undefined;
 
   constructor(options: AutocannonOptions) {
     this.#options = options;
-    this.#sentMs = new Float64Array(options.cell.slots);
+    this.#sentMs = new Float64Array(options.cell.slots).fill(Number.NaN);
   }
 
   async run(ending: AbortSignal): Promise<void> {
     const { cell, addresses } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    let clients = 0;
+    const clients: EndingClient[] = [];
+    const end = () => {
+      for (const client of clients) client.responseMax = 1;
+    };
     const options: autocannon.Options = {
       url: `${cell.tls ? "https" : "http"}://${addresses.http1}`,
       connections: cell.slots,
@@ -51,19 +58,29 @@ export class AutocannonLoop implements Loop {
       sampleInt: stopWithinMs,
       skipAggregateResult: true,
       ...(addresses.ca !== undefined && { tlsOptions: { ca: addresses.ca } }),
-      setupClient: (client) => client.setRequests([this.#requestOf(clients++, () => instance.stop())]),
+      setupClient: (client) => {
+        const slot = clients.push(client) - 1;
+        if (ending.aborted) end();
+        client.setRequests([this.#requestOf(slot, () => instance.stop())]);
+      },
     };
     const instance = autocannon(options, (error: unknown) => (error ? reject(error) : resolve()));
     instance.on("reqError", (error: Error) => {
       this.#failure ??= new TelemetryError("UNAVAILABLE", "HTTP_ERROR", error.message, { cause: error });
       instance.stop();
     });
-    const stop = () => instance.stop();
-    ending.addEventListener("abort", stop);
-    if (ending.aborted) stop();
+    ending.addEventListener("abort", end);
     await promise;
-    ending.removeEventListener("abort", stop);
+    ending.removeEventListener("abort", end);
     if (this.#failure !== undefined) throw this.#failure;
+    this.#expectNothingInFlight();
+  }
+
+  #expectNothingInFlight(): void {
+    const { length } = this.#options.workload.unsettledSlots;
+    if (length === 0) return;
+    const message = `the server has closed ${length} connections before it answered`;
+    throw new TelemetryError("UNAVAILABLE", "HTTP_ERROR", message);
   }
 
   /** Called back for each request anew. After a lost connection it takes the same message again. */
@@ -74,7 +91,7 @@ export class AutocannonLoop implements Loop {
       path: batchesPath,
       headers: requestHeaders(cell),
       setupRequest: (request) => {
-        this.#sentMs[slot] = clock.elapsedMs();
+        if (Number.isNaN(this.#sentMs[slot])) this.#sentMs[slot] = clock.elapsedMs();
         const [batch] = workload.take(slot);
         request.body = requestBody(batch.bytes, cell);
         return request;
@@ -83,6 +100,7 @@ export class AutocannonLoop implements Loop {
         if (status === 200) {
           workload.settle(slot);
           meter.settled(this.#sentMs[slot]);
+          this.#sentMs[slot] = Number.NaN;
         } else {
           this.#failure ??= httpFailure(status, body);
           stop();

@@ -29,44 +29,47 @@ const [levelMin, levelMax, eighths] = [10, 98, 16];
 /** In memory, all bodies together: some MiB at most. */
 const ringSamples = 16_384;
 const [bodiesMin, bodiesMax] = [4, 32];
+/** Where some bodies are late, their number is a multiple of it: so shares in twentieths are exact in batches of every size. */
+const lateShares = 20;
 
 /**
  * A few bodies, equal for equal seeds and cells, that all batches of a trial are made of: encoded ahead, so that both
  * sides of a comparison pay for sending only. They lie in the window of the server's finest tier that is open now, some
  * of them up to 10 s ahead of the clock (a server takes 10 min): each window is written while it is open, and stored
- * once, as those of real devices are. So the ring is encoded again every 10 s: at most some 20,000 samples.
+ * once, as those of real devices are. So the ring is encoded again every 10 s: at most some 20,000 samples, and 100,000
+ * where batches of 5,000 are late.
  */
 export class Bodies {
   readonly all: readonly Body[];
+  /** What each device sends first, before anything is measured: one sample of each of its metrics. */
+  readonly primer: Body;
   readonly #format: BodyFormat;
   readonly #clock: Clock;
-  readonly #tails: { windowMs: number; bytes: Uint8Array }[];
+  readonly #tails = new Map<Body, { readonly windowMs: number; readonly bytes: Uint8Array }>();
 
   constructor(
     cell: Pick<Cell, "batchSamples" | "metrics" | "late">,
     { seed, format, clock }: { readonly seed: number; readonly format: BodyFormat; readonly clock: Clock },
   ) {
     this.all = bodiesOf(cell, seed);
+    [this.primer] = bodiesOf({ ...cell, batchSamples: cell.metrics, late: 0 }, seed);
     this.#format = format;
     this.#clock = clock;
-    this.#tails = this.all.map(() => ({ windowMs: Number.NaN, bytes: new Uint8Array(0) }));
   }
 
   /** The encoded samples of a body. They stay as they are; a later call may return others. */
-  tail(index: number): Uint8Array {
-    const tail = this.#tails[index];
+  tail(body: Body): Uint8Array {
     const windowMs = Math.floor(this.#clock.nowMs() / spanMs) * spanMs;
-    if (tail.windowMs !== windowMs) {
-      const body = this.all[index];
-      this.#tails[index] = { windowMs, bytes: this.#encode(body, windowMs - body.lateMs) };
-    }
-    return this.#tails[index].bytes;
+    const encoded = this.#tails.get(body);
+    if (encoded?.windowMs === windowMs) return encoded.bytes;
+    const bytes = this.#encode(body, windowMs - body.lateMs);
+    this.#tails.set(body, { windowMs, bytes });
+    return bytes;
   }
 
-  /** The same samples, the last of them now: for whoever measures how fresh they are. */
-  freshTail(index: number): Uint8Array {
-    const body = this.all[index];
-    return this.#encode(body, this.#clock.nowMs() - (body.offsetsMs.at(-1) ?? 0));
+  /** The same samples, the last of them at this time: for whoever measures how fresh they are. */
+  freshTail(body: Body, lastMs: number): Uint8Array {
+    return this.#encode(body, lastMs - (body.offsetsMs.at(-1) ?? 0));
   }
 
   #encode({ metricHandles, offsetsMs, values }: Body, baseTimeMs: number): Uint8Array {
@@ -84,12 +87,12 @@ function bodiesOf({ batchSamples, metrics, late }: Pick<Cell, "batchSamples" | "
   const levels = Array.from({ length: metrics }, () => levelMin + prng.below(levelMax - levelMin));
   const width = Array.from({ length: metrics }, (_, i) => metrics - i).find((m) => batchSamples % m === 0) ?? 1;
   const times = batchSamples / width;
-  const length = Math.max(
+  const bodies = Math.max(
     Math.ceil(metrics / width),
     Math.min(bodiesMax, Math.max(bodiesMin, Math.floor(ringSamples / batchSamples))),
   );
+  const length = late > 0 ? Math.ceil(bodies / lateShares) * lateShares : bodies;
   return Array.from({ length }, (_, b): Body => {
-    // A share of whole bodies: of four, a quarter, a half, ...
     const isLate = Math.floor((b + 1) * late) > Math.floor(b * late);
     const phase = prng.uniform();
     const metricHandles = Array.from({ length: width }, (_, m) => ((b * width + m) % metrics) + 1);

@@ -7,10 +7,13 @@ import type { Loop, LoopOptions } from "./loop.ts";
 export class ClosedLoop implements Loop {
   readonly waiting = 0;
   readonly #options: LoopOptions;
+  readonly #hasMore: (slot: number) => boolean;
   #hasFailed = false;
 
-  constructor(options: LoopOptions) {
+  /** @param hasMore whether a slot has another message to send; without it: always */
+  constructor(options: LoopOptions, hasMore: (slot: number) => boolean = () => true) {
     this.#options = options;
+    this.#hasMore = hasMore;
   }
 
   async run(ending: AbortSignal): Promise<void> {
@@ -20,7 +23,7 @@ export class ClosedLoop implements Loop {
   async #runSlot(slot: number, ending: AbortSignal): Promise<void> {
     const { sender, clock, meter } = this.#options;
     try {
-      while (!ending.aborted && !this.#hasFailed) {
+      while (!ending.aborted && !this.#hasFailed && this.#hasMore(slot)) {
         const sentMs = clock.elapsedMs();
         await sender.send(slot);
         meter.settled(sentMs);

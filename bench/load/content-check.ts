@@ -1,3 +1,4 @@
+import type { Window } from "../../lib/wire/window-frame.ts";
 import { Aggregate } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { metricName } from "./device.ts";
 import { addContent, ExpectedContent, noContent, type SeriesContent } from "./expected-content.ts";
@@ -19,12 +20,17 @@ export async function checkContent(
   const { COUNT, SUM, MIN, MAX } = Aggregate;
   const query = { prefix: benchDevicePrefix, tierMs, aggregates: [COUNT, SUM, MIN, MAX], quantiles: [] };
   for await (const window of readWindows(plan, query)) {
-    const key = seriesKey(window.deviceId, window.metric);
-    const content = found.get(key) ?? noContent();
-    found.set(key, content);
-    addContent(content, window);
+    addWindow(found, window);
   }
   return compareContent(expectedOf(workload), found);
+}
+
+/** @param found by `seriesKey` */
+export function addWindow(found: Map<string, SeriesContent>, window: Window): void {
+  const key = seriesKey(window.deviceId, window.metric);
+  const content = found.get(key) ?? noContent();
+  found.set(key, content);
+  addContent(content, window);
 }
 
 /** Both by `seriesKey`. @param found is emptied */
@@ -53,7 +59,7 @@ export function seriesKey(deviceId: string, metric: string): string {
 }
 
 function* expectedOf({ devices, bodies, settledBatches }: Workload): Generator<[string, SeriesContent]> {
-  const expected = new ExpectedContent(bodies.all);
+  const expected = new ExpectedContent(bodies);
   for (const [i, { id }] of devices.entries()) {
     for (const [metric, content] of expected.of(i % bodies.all.length, settledBatches[i])) {
       yield [seriesKey(id, metricName(metric)), content];

@@ -1,4 +1,4 @@
-import type { Body } from "./bodies.ts";
+import type { Bodies, Body } from "./bodies.ts";
 
 /** What the windows of a series hold together. */
 export interface SeriesContent {
@@ -21,30 +21,35 @@ export function addContent(to: SeriesContent, { count, sum, min, max }: SeriesCo
   to.max = Math.max(to.max, max);
 }
 
-/** What the series of devices hold whose batches are made of these bodies in turn. */
+/** What the series of devices hold whose batches are the primer first, and then made of the bodies in turn. */
 export class ExpectedContent {
   /** By body: the content of each of its metrics. */
   readonly #ofBodies: readonly ReadonlyMap<number, SeriesContent>[];
+  readonly #ofPrimer: ReadonlyMap<number, SeriesContent>;
 
-  constructor(bodies: readonly Body[]) {
-    this.#ofBodies = bodies.map(contentOfBody);
+  constructor({ all, primer }: Pick<Bodies, "all" | "primer">) {
+    this.#ofBodies = all.map(contentOfBody);
+    this.#ofPrimer = contentOfBody(primer);
   }
 
   /**
-   * @param first body of the device's first batch
-   * @param batches that are settled, from the first on
+   * @param first body of the device's first batch after the primer
+   * @param batches that are settled, from the primer on
    * @returns by metric handle; without those that have had no sample
    */
   of(first: number, batches: number): Map<number, SeriesContent> {
     const expected = new Map<number, SeriesContent>();
-    const bodies = this.#ofBodies.length;
-    for (let turn = 0; turn < Math.min(bodies, batches); turn += 1) {
-      const times = Math.floor((batches - 1 - turn) / bodies) + 1;
-      for (const [metric, content] of this.#ofBodies[(first + turn) % bodies]) {
+    const add = (contents: ReadonlyMap<number, SeriesContent>, times: number) => {
+      for (const [metric, content] of contents) {
         const series = expected.get(metric) ?? noContent();
         expected.set(metric, series);
         addContent(series, content, times);
       }
+    };
+    if (batches > 0) add(this.#ofPrimer, 1);
+    const bodies = this.#ofBodies.length;
+    for (let turn = 0; turn < Math.min(bodies, batches - 1); turn += 1) {
+      add(this.#ofBodies[(first + turn) % bodies], Math.floor((batches - 2 - turn) / bodies) + 1);
     }
     return expected;
   }

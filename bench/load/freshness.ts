@@ -8,29 +8,24 @@ import {
   type SubscribeResponse,
   type WindowFrame,
 } from "../../proto/gen/telemetry/v1/query_service_pb.js";
-import { Latencies } from "./latencies.ts";
 import type { GeneratorPlan } from "./messages.ts";
-import type { Meter } from "./meter.ts";
+import type { Probes } from "./probes.ts";
 
 export interface FreshnessOptions {
   readonly addresses: GeneratorPlan["addresses"];
-  /** Whose samples have the present time. */
+  /** Whose batches are the probes. */
   readonly deviceId: string;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly probes: Probes;
 }
 
-/** A subscriber of one device, and how old the latest sample of each window is when it comes. */
+/** A subscriber of one device, who tells what can be seen of it. */
 export class Freshness {
-  readonly latencies = new Latencies();
-  readonly #clock: Clock;
-  readonly #meter: Meter;
+  readonly #probes: Probes;
   readonly #channel: Channel;
   readonly #ending = new AbortController();
   readonly #reading: Promise<void>;
   readonly #ready = Promise.withResolvers<void>();
-  /** By series: the time of the latest sample that was shown. */
-  readonly #shownMs = new Map<number, number>();
 
   /** Resolves when every change is seen from now on. @throws TelemetryError */
   static async start(options: FreshnessOptions): Promise<Freshness> {
@@ -39,9 +34,8 @@ export class Freshness {
     return freshness;
   }
 
-  private constructor({ addresses, deviceId, clock, meter }: FreshnessOptions) {
-    this.#clock = clock;
-    this.#meter = meter;
+  private constructor({ addresses, deviceId, clock, probes }: FreshnessOptions) {
+    this.#probes = probes;
     this.#channel = new Channel(addresses.grpc, { ca: addresses.ca });
     const request = {
       selector: { deviceIds: [deviceId] },
@@ -73,14 +67,7 @@ export class Freshness {
     }
   }
 
-  #onChanges({ seriesHandles, windowStartsUnixMs, lastOffsetsMs }: WindowFrame): void {
-    const nowMs = this.#clock.nowMs();
-    for (const [i, startMs] of windowStartsUnixMs.entries()) {
-      const lastMs = startMs + lastOffsetsMs[i];
-      // A window that comes again because it has become final has no new sample.
-      if (lastMs <= (this.#shownMs.get(seriesHandles[i]) ?? Number.NEGATIVE_INFINITY)) continue;
-      this.#shownMs.set(seriesHandles[i], lastMs);
-      if (this.#meter.isMeasuring) this.latencies.record(nowMs - lastMs);
-    }
+  #onChanges({ windowStartsUnixMs, lastOffsetsMs }: WindowFrame): void {
+    for (const [i, startMs] of windowStartsUnixMs.entries()) this.#probes.seen(startMs + lastOffsetsMs[i]);
   }
 }

@@ -14,7 +14,7 @@ export interface Loop {
   /** Messages that are due and wait for a slot. */
   readonly waiting: number;
   /**
-   * Sends until the signal is aborted, and waits for what is in flight then.
+   * Sends until the signal is aborted, or there is nothing more, and waits for what is in flight then.
    * @throws TelemetryError the first failure of the sender; others may still be in flight
    */
   run(ending: AbortSignal): Promise<void>;

@@ -12,17 +12,20 @@ export interface Outgoing {
 export interface MessageSource {
   readonly devices: readonly Device[];
   slotOf(device: Device): number;
-  /** The batches of the slot's next message, each of another device: the same ones again until they are settled. */
-  take(slot: number): readonly Outgoing[];
+  /**
+   * The batches of the slot's next message, each of another device: the same ones again until they are settled.
+   * @param dueMs when it was to be sent (`Clock.elapsedMs`); undefined: now
+   */
+  take(slot: number, dueMs?: number): readonly Outgoing[];
   settle(slot: number): void;
 }
 
 /** Messages that are under way, one per slot at most. */
 export class PendingMessages {
-  readonly #make: (slot: number) => readonly Outgoing[];
+  readonly #make: (slot: number, dueMs?: number) => readonly Outgoing[];
   readonly #bySlot = new Map<number, readonly Outgoing[]>();
 
-  constructor(make: (slot: number) => readonly Outgoing[]) {
+  constructor(make: (slot: number, dueMs?: number) => readonly Outgoing[]) {
     this.#make = make;
   }
 
@@ -31,10 +34,10 @@ export class PendingMessages {
     return [...this.#bySlot.keys()];
   }
 
-  take(slot: number): readonly Outgoing[] {
+  take(slot: number, dueMs?: number): readonly Outgoing[] {
     const before = this.#bySlot.get(slot);
     if (before !== undefined) return before;
-    const message = this.#make(slot);
+    const message = this.#make(slot, dueMs);
     this.#bySlot.set(slot, message);
     return message;
   }

@@ -21,9 +21,13 @@ export interface GeneratorPlan {
   };
   /** The server keeps nothing: there is no content to check. */
   readonly isNull: boolean;
+  /** The warm-up is a closed loop; an open one begins after it, and is measured after a lead-in of its own. */
   readonly warmUpMs: number;
   readonly measureMs: number;
-  /** Undefined: closed loop, each slot as fast as it goes. */
+  /**
+   * Undefined: closed loop, each slot as fast as it goes. A `step` comes in the middle of what is measured, a `ramp`
+   * goes on from the beginning of the lead-in to the end.
+   */
   readonly openLoop?: { readonly arrival: Arrival; readonly samplesPerSecond: number } | undefined;
   /** Whether a subscription measures how fresh it is. */
   readonly subscribe?: boolean;
@@ -31,7 +35,8 @@ export interface GeneratorPlan {
 
 /**
  * The generator says where it is; what is measured lies between `measuring` and `measured`. `progress` counts from the
- * beginning of the load, warm-up included. The last message is `done` or `failed`; then the process ends.
+ * beginning of the load: that of the warm-up in a closed loop, that of the schedule in an open one, whose warm-up has
+ * none. The last message is `done` or `failed`; then the process ends.
  */
 export type GeneratorMessage =
   | { readonly kind: "measuring" }
@@ -51,7 +56,10 @@ export interface GeneratorReport {
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly ackMs: Quantiles;
+  /** Of each batch of one device; undefined where nothing was measured. */
   readonly freshnessMs?: Quantiles;
+  /** p99 of how late the generator itself sent with a slot free; open loop. */
+  readonly generatorLateMs?: number;
   /** As in `Figures`; zeros and "" against a null server. */
   readonly lost: number;
   readonly duplicated: number;

@@ -30,8 +30,9 @@ export class Meter {
     this.#stoppedMs = this.#clock.elapsedMs();
   }
 
-  get isMeasuring(): boolean {
-    return this.#startedMs !== Number.POSITIVE_INFINITY && this.#stoppedMs === Number.POSITIVE_INFINITY;
+  /** Whether it counts. @param fromMs when it was sent, or was to be sent (`Clock.elapsedMs`) */
+  isMeasured(fromMs: number): boolean {
+    return fromMs >= this.#startedMs && fromMs < this.#stoppedMs;
   }
 
   get seconds(): number {
@@ -42,7 +43,7 @@ export class Meter {
   /** @param fromMs when the message was sent, or was to be sent (`Clock.elapsedMs`) */
   settled(fromMs: number): void {
     this.samplesSettled += this.#samplesPerMessage;
-    if (this.isMeasuring) this.samples += this.#samplesPerMessage;
+    if (this.isMeasured(this.#clock.elapsedMs())) this.samples += this.#samplesPerMessage;
     this.#record(fromMs);
   }
 
@@ -52,6 +53,6 @@ export class Meter {
   }
 
   #record(fromMs: number): void {
-    if (fromMs >= this.#startedMs && fromMs < this.#stoppedMs) this.latencies.record(this.#clock.elapsedMs() - fromMs);
+    if (this.isMeasured(fromMs)) this.latencies.record(this.#clock.elapsedMs() - fromMs);
   }
 }

@@ -1,3 +1,4 @@
+import { Latencies } from "./latencies.ts";
 import type { Loop, LoopOptions } from "./loop.ts";
 
 /**
@@ -6,12 +7,16 @@ import type { Loop, LoopOptions } from "./loop.ts";
  * to be sent. Timers have a grain of 1 ms, and what is due together goes out together: that is part of the latencies.
  */
 export class OpenLoop implements Loop {
+  /** How late messages were sent though there had been a slot when they were due: the loop's own part of latencies. */
+  readonly lateness = new Latencies();
   readonly #options: LoopOptions;
   readonly #timesMs: Float64Array;
   /** In turn, so that all devices and connections are used alike. */
   readonly #freeSlots: number[];
   readonly #over = Promise.withResolvers<void>();
   #startedMs = 0;
+  /** Since then there has been a free slot, if there is one. */
+  #freeSinceMs = 0;
   #due = 0;
   #sent = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -56,8 +61,15 @@ export class OpenLoop implements Loop {
       if (slot === undefined) return;
       const intendedMs = this.#startedMs + this.#timesMs[this.#sent];
       this.#sent += 1;
+      this.#recordLateness(intendedMs);
       void this.#send(slot, intendedMs);
     }
+  }
+
+  #recordLateness(intendedMs: number): void {
+    const { clock, meter } = this.#options;
+    if (intendedMs < this.#freeSinceMs || !meter.isMeasured(intendedMs)) return;
+    this.lateness.record(clock.elapsedMs() - intendedMs);
   }
 
   #countDue(): void {
@@ -66,10 +78,11 @@ export class OpenLoop implements Loop {
   }
 
   async #send(slot: number, intendedMs: number): Promise<void> {
-    const { sender, meter } = this.#options;
+    const { sender, clock, meter } = this.#options;
     try {
-      await sender.send(slot);
+      await sender.send(slot, intendedMs);
       meter.settled(intendedMs);
+      if (this.#freeSlots.length === 0) this.#freeSinceMs = clock.elapsedMs();
       this.#freeSlots.push(slot);
       this.#sendDue();
       this.#endWhenSettled();

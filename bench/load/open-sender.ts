@@ -23,8 +23,8 @@ export async function openSender(options: TransportOptions): Promise<Sender> {
   const transport = new transports[options.cell.way](options);
   const sender: Sender = {
     open: () => transport.open(),
-    send: async (slot) => {
-      await transport.carry(slot, source.take(slot));
+    send: async (slot, dueMs) => {
+      await transport.carry(slot, source.take(slot, dueMs));
       source.settle(slot);
     },
     close: () => transport.close(),

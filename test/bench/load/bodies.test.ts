@@ -30,7 +30,7 @@ describe("the bodies of a trial", () => {
     [1_000, 1_000],
   ])("have exactly %i samples each, and all of %i metrics together", (batchSamples, metrics) => {
     const { bodies, read } = bodiesOf({ batchSamples, metrics });
-    const all = bodies.all.map((_, b) => read(bodies.tail(b)));
+    const all = bodies.all.map((body) => read(bodies.tail(body)));
     expect(new Set(all.map((samples) => samples.length))).toEqual(new Set([batchSamples]));
     expect(new Set(all.flat().map(({ metric }) => metric))).toEqual(new Set(metricNames(metrics)));
   });
@@ -38,7 +38,7 @@ describe("the bodies of a trial", () => {
   it("have whole values of four digits, so that sums are exact, and of each metric in a narrow range", () => {
     const { bodies, read } = bodiesOf({ batchSamples: 1_000 });
     const ofMetric = new Map<string, number[]>();
-    for (const { metric, value } of bodies.all.flatMap((_, b) => read(bodies.tail(b)))) {
+    for (const { metric, value } of bodies.all.flatMap((body) => read(bodies.tail(body)))) {
       expect(Number.isInteger(value * 8) && value >= 10 && value < 100).toBe(true);
       ofMetric.set(metric, [...(ofMetric.get(metric) ?? []), value]);
     }
@@ -54,7 +54,7 @@ describe("the bodies of a trial", () => {
     const { bodies, clock, read } = bodiesOf({ batchSamples: 100 });
     for (let window = 0; window < 3; window += 1, clock.ms += 10_000) {
       const startMs = Math.floor(clock.ms / 10_000) * 10_000;
-      for (const { timeMs } of bodies.all.flatMap((_, b) => read(bodies.tail(b)))) {
+      for (const { timeMs } of bodies.all.flatMap((body) => read(bodies.tail(body)))) {
         expect(timeMs).toBeGreaterThanOrEqual(startMs);
         expect(timeMs).toBeLessThan(startMs + 10_000);
       }
@@ -63,24 +63,46 @@ describe("the bodies of a trial", () => {
 
   it("are encoded once in each window", () => {
     const { bodies, clock } = bodiesOf({});
-    const first = bodies.tail(3);
+    const first = bodies.tail(bodies.all[3]);
     clock.ms += 1_000;
-    expect(bodies.tail(3)).toBe(first);
+    expect(bodies.tail(bodies.all[3])).toBe(first);
     clock.ms += 9_000;
-    expect(bodies.tail(3)).not.toBe(first);
+    expect(bodies.tail(bodies.all[3])).not.toBe(first);
+  });
+
+  it.each([1, 10, 100, 1_000, 5_000])("of %i samples are late in just the share that is told", (batchSamples) => {
+    for (const late of [0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 0.7, 0.95, 1]) {
+      const { all } = bodiesOf({ batchSamples, late }).bodies;
+      expect(all.filter(({ lateMs }) => lateMs > 0).length / all.length, `${late}`).toBe(late);
+      expect(all.length * batchSamples).toBeLessThanOrEqual(100_000);
+    }
   });
 
   it("are late as often as told, by five minutes at most", () => {
     const { bodies, clock, read } = bodiesOf({ late: 0.25 });
     const startMs = Math.floor(clock.ms / 10_000) * 10_000;
-    const firstTimes = bodies.all.map((_, b) => read(bodies.tail(b))[0].timeMs);
+    const firstTimes = bodies.all.map((body) => read(bodies.tail(body))[0].timeMs);
     expect(firstTimes.filter((timeMs) => timeMs < startMs)).toHaveLength(bodies.all.length / 4);
     expect(Math.min(...firstTimes)).toBeGreaterThanOrEqual(startMs - 5 * 60_000);
   });
 
-  it("have the present as the time of their last samples where freshness is measured", () => {
+  it("have the time of their last samples as told where freshness is measured", () => {
     const { bodies, clock, read } = bodiesOf({ late: 0.5 });
-    for (const [b] of bodies.all.entries()) expect(read(bodies.freshTail(b)).at(-1)?.timeMs).toBe(clock.ms);
+    for (const body of bodies.all) {
+      expect(read(bodies.freshTail(body, clock.ms - 3)).at(-1)?.timeMs).toBe(clock.ms - 3);
+    }
+  });
+
+  it.each([
+    [1, 10],
+    [5_000, 10],
+    [10, 300],
+  ])("of %i samples have a primer with one sample of each of %i metrics, on time", (batchSamples, metrics) => {
+    const { bodies, clock, read } = bodiesOf({ batchSamples, metrics, late: 1 });
+    const samples = read(bodies.tail(bodies.primer));
+    expect(samples.map(({ metric }) => metric).sort()).toEqual(metricNames(metrics).sort());
+    const startMs = Math.floor(clock.ms / 10_000) * 10_000;
+    expect(samples[0].timeMs).toBeGreaterThanOrEqual(startMs);
   });
 
   it("are few where they are large", () => {

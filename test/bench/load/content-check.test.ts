@@ -31,7 +31,7 @@ describe("the expected content", () => {
       }
       workload.settle(0);
     }
-    const expected = new ExpectedContent(workload.bodies.all);
+    const expected = new ExpectedContent(workload.bodies);
     for (const [i, counted] of recount.entries()) {
       const want = [...expected.of(i, batches)].map(([metric, content]) => [metricName(metric), content] as const);
       expect(new Map(want)).toEqual(counted);

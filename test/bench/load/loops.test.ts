@@ -132,6 +132,40 @@ describe("an open loop", () => {
     expect(meter.samples).toBe(10);
   });
 
+  it("tells its sender when each message was to be sent", async () => {
+    const { ending, options } = synthetic(1, () => 1);
+    const startMs = systemClock.elapsedMs();
+    const dueMs: (number | undefined)[] = [];
+    const sender = senderOf(async (_, due) => {
+      dueMs.push(due === undefined ? undefined : due - startMs);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    });
+    const running = new OpenLoop({ ...options, sender }, Float64Array.of(0, 10, 20)).run(ending.signal);
+    await vi.advanceTimersByTimeAsync(200);
+    ending.abort();
+    await running;
+    expect(dueMs).toEqual([0, 10, 20]);
+  });
+
+  it("tells how late it is itself, and takes no blame for messages that waited for a slot", async () => {
+    const { meter, ending, options } = synthetic(2, (nowMs) => (nowMs < 1_000 ? 700 : 1));
+    let stalledMs = 0;
+    const clock = { ...systemClock, elapsedMs: () => systemClock.elapsedMs() + stalledMs };
+    const loop = new OpenLoop({ ...options, clock }, Float64Array.of(0, 0, 10, 2_000, 2_100));
+    meter.start();
+    const running = loop.run(ending.signal);
+    await vi.advanceTimersByTimeAsync(1_900);
+    expect(loop.lateness.count).toBe(2);
+    expect(loop.lateness.quantiles().max).toBeLessThanOrEqual(2);
+    // The process has stood still just before its timer: it has a slot, and does not use it.
+    stalledMs = 150;
+    await vi.advanceTimersByTimeAsync(500);
+    ending.abort();
+    await running;
+    expect(loop.lateness.count).toBe(4);
+    expect(loop.lateness.quantiles().max).toBeGreaterThan(100);
+  });
+
   it("fails with the first failure of its sender", async () => {
     const { ending, options } = synthetic(2, () => 1);
     const sender = senderOf(() => Promise.reject(new Error("refused")));
@@ -176,6 +210,15 @@ describe("a closed loop", () => {
     await running;
     expect(meter.latencies.quantiles().p99).toBeLessThan(5);
     expect(meter.latencies.quantiles().max).toBeGreaterThan(1_390);
+  });
+
+  it("ends by itself when no slot has more", async () => {
+    const { sender, ending, options } = synthetic(3, () => 10);
+    const left = [2, 0, 5];
+    const running = new ClosedLoop(options, (slot) => left[slot]-- > 0).run(ending.signal);
+    await vi.advanceTimersByTimeAsync(60);
+    await running;
+    expect(sender.sent).toBe(7);
   });
 
   it("fails with the first failure of its sender, and sends no more", async () => {

@@ -81,6 +81,16 @@ describe("a trial", () => {
     expect(report.freshnessMs?.p50).toBeLessThan(5_000);
   });
 
+  it("has no freshness where no probe was sent while it was measured", async () => {
+    // One message per second: the one that there is comes before what is measured.
+    const openLoop = { arrival: "constant", samplesPerSecond: 100 } as const;
+    const { report } = await run({}, { openLoop, measureMs: 50, subscribe: true });
+    expect(report).toMatchObject(exactlyOnce);
+    expect(report.samples).toBe(0);
+    expect(report.freshnessMs).toBeUndefined();
+    expect(report.generatorLateMs).toBeUndefined();
+  });
+
   it.each(productWays)("%s fails when the server refuses samples, with its reason", async (way) => {
     const failed = run({ way }, {}, { seriesPerDeviceMax: 5 });
     await expect(failed).rejects.toMatchObject({ reason: "SERIES_LIMIT", message: expect.stringContaining("5") });

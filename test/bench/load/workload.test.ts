@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Cell, cellOf } from "../../../bench/cell.ts";
+import { Meter } from "../../../bench/load/meter.ts";
+import { Probes } from "../../../bench/load/probes.ts";
 import { Workload } from "../../../bench/load/workload.ts";
 import { decode } from "./support/decode.ts";
 import { HandClock } from "./support/hand-clock.ts";
@@ -50,12 +52,43 @@ describe("a workload", () => {
 
   it("has the body that its expectation is made of", () => {
     const { cell, workload } = workloadOf({ slots: 1, devices: 3 });
-    const { all } = workload.bodies;
+    const { all, primer } = workload.bodies;
     for (let i = 0; i < 3 * all.length; i += 1) {
       const [{ device, sequence, bytes }] = workload.take(0);
-      const { values } = all[(device.handle - 1 + sequence - 1) % all.length];
+      const { values } = sequence === 1 ? primer : all[(device.handle - 1 + sequence - 2) % all.length];
       expect(decode(cell, bytes).samples.map(({ value }) => value)).toEqual([...values]);
       workload.settle(0);
+    }
+  });
+
+  it.each([1, 4])("is primed when each device has settled a batch, %i of them in a message", (batchesPerMessage) => {
+    const { workload } = workloadOf({ slots: 2, devices: 11, batchesPerMessage });
+    const messages = [0, 1].map((slot) => {
+      let count = 0;
+      for (; !workload.isPrimed(slot); count += 1) {
+        workload.take(slot);
+        workload.settle(slot);
+      }
+      return count;
+    });
+    expect(messages).toEqual([Math.ceil(6 / batchesPerMessage), Math.ceil(5 / batchesPerMessage)]);
+    expect(Math.min(...workload.settledBatches)).toBe(1);
+  });
+
+  it("has all batches of its probe, and of no other, end when they were to be sent", () => {
+    const clock = new HandClock();
+    const probes = new Probes(clock, new Meter(clock, 4));
+    const cell = cellOf({ metrics: 4, batchSamples: 8, slots: 2, late: 0.5 });
+    const workload = new Workload({ cell, seed: 3, clock, probes });
+    for (let i = 0; i < 30; i += 1, clock.ms += 100) {
+      const latest = (slot: number, dueMs?: number) => {
+        const [{ bytes }] = workload.take(slot, dueMs);
+        workload.settle(slot);
+        return decode(cell, bytes).samples.at(-1)?.timeMs;
+      };
+      expect(latest(0, clock.ms - 30)).toBe(clock.ms - 30);
+      expect(latest(0)).toBe(clock.ms);
+      expect(latest(1, clock.ms - 30)).not.toBe(clock.ms - 30);
     }
   });
 

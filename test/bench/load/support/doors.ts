@@ -30,8 +30,8 @@ export interface DoorOptions {
   readonly tls?: KeyPair | undefined;
   /** Undefined: the batch is taken. @param count batches that there have been, with this one */
   readonly refuse?: (count: number) => string | undefined;
-  /** Until then a request is not answered. */
-  readonly held?: Promise<void>;
+  /** Until then a request is not answered; when it fails, its connection is closed instead. */
+  readonly held?: () => Promise<void> | undefined;
 }
 
 export async function startHttp1(options: DoorOptions = {}): Promise<Door> {
@@ -112,7 +112,12 @@ class Keeper implements Door {
       throw new Error(`${request.method} ${request.url} ${type}`);
     }
     this.batches.push(decode({ way: "http1", encoding }, coding === "gzip" ? gunzipSync(body) : body));
-    await this.#options.held;
+    try {
+      await this.#options.held?.();
+    } catch {
+      request.socket.destroy();
+      return;
+    }
     const refusal = this.#options.refuse?.(this.batches.length);
     response.statusCode = refusal === undefined ? 200 : 400;
     const error = { reason: refusal, message: "metrics[0] is not to be had; send another" };
