@@ -1,7 +1,9 @@
 import { defineConfig } from "vitest/config";
+import { compileCache } from "./test/support/compile-cache.ts";
 
 export default defineConfig({
   test: {
+    env: { NODE_COMPILE_CACHE: compileCache },
     setupFiles: ["test/support/property-seed.ts"],
     include: ["test/**/*.test.ts"],
     // `npm run test:crash`: minutes of killing, stopping and starving.

@@ -83,8 +83,10 @@ export function judge(thresholds: readonly Threshold[], figures: LoadFigures): J
   });
 }
 
-/** What a load must come to where nothing else is said of it. */
-const usual = ["lost==0", "duplicated==0", "wrong_series==0", "unacked==0"].map((text) => parseThreshold(text));
+/** What a load must come to where nothing else is said of it: refused samples are acked, and not lost. */
+const usual = ["lost==0", "duplicated==0", "wrong_series==0", "refused==0", "unacked==0"].map((text) =>
+  parseThreshold(text),
+);
 
 /** The thresholds that were asked for, and the usual ones of metrics that none of them is about. */
 export function withUsual(asked: readonly Threshold[]): Threshold[] {

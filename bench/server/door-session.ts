@@ -1,8 +1,7 @@
 import { checkText } from "../../ingest/registration.ts";
 import { invalidField, type TelemetryError } from "../../lib/base/errors.ts";
 import { deviceIdBytesMax, metricNameBytesMax, metricsPerRegistrationMax } from "../../lib/base/limits.ts";
-import type { DeviceAck } from "../../proto/gen/telemetry/v1/batch_pb.js";
-import { RefusalReason } from "../../proto/gen/telemetry/v1/batch_pb.js";
+import { type Refusal, RefusalReason } from "../../proto/gen/telemetry/v1/batch_pb.js";
 import { batchRefused } from "./door-errors.ts";
 
 /** A request that waits for its batch to be settled. */
@@ -77,12 +76,11 @@ export class DoorSession {
     });
   }
 
-  onAck({ ackedSequence, refusals }: DeviceAck): void {
-    const acked = Number(ackedSequence);
-    const waiting = this.#take(({ sequence }) => sequence <= acked);
+  onAck(ackedSequence: number, refusals: readonly Refusal[]): void {
+    const waiting = this.#take(({ sequence }) => sequence <= ackedSequence);
     for (const { sequence, resolve, reject } of waiting) {
       const refusal = refusals.find((each) => Number(each.sequence) === sequence);
-      if (refusal === undefined) resolve(acked);
+      if (refusal === undefined) resolve(ackedSequence);
       else reject(batchRefused(sequence, RefusalReason[refusal.reason] ?? "", refusal.detail));
     }
   }

@@ -10,6 +10,7 @@ import {
   StreamBatchesResponseSchema,
 } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { MetricKind } from "../../proto/gen/telemetry/v1/metric_pb.js";
+import { type OnAck, readAck } from "./ack-reader.ts";
 import { drainError, rejected } from "./door-errors.ts";
 import { DoorSession } from "./door-session.ts";
 import type { EncodedBatch, NamedBatch } from "./named-batch.ts";
@@ -150,7 +151,7 @@ export class Door {
     let failure: unknown;
     try {
       for await (const answer of call.answers()) {
-        failure ??= this.#onAnswer(fromBinary(StreamBatchesResponseSchema, answer));
+        if (!readAck(answer, this.#onAck)) failure ??= this.#onAnswer(fromBinary(StreamBatchesResponseSchema, answer));
       }
     } catch (error) {
       failure = error;
@@ -158,20 +159,21 @@ export class Door {
     this.#end(failure instanceof TelemetryError ? failure : drainError());
   }
 
-  /** @returns why the call ends */
+  readonly #onAck: OnAck = (deviceHandle, ackedSequence, refusals) => {
+    this.#byHandle.get(deviceHandle)?.onAck(ackedSequence, refusals);
+  };
+
+  /** What is no ack. @returns why the call ends */
   #onAnswer({ message }: StreamBatchesResponse): TelemetryError | undefined {
-    if (message.case === "ack") {
-      for (const ack of message.value.devices) this.#byHandle.get(ack.deviceHandle)?.onAck(ack);
-    } else if (message.case === "reject") {
-      const { deviceHandle, reason, expectedSequence } = message.value;
-      const error = rejected(message.value);
-      if (deviceHandle === 0) return error;
-      const session = this.#byHandle.get(deviceHandle);
-      if (reason === RejectReason.SEQUENCE_GAP) session?.fail(error, Number(expectedSequence));
-      else {
-        session?.forgetMetrics();
-        session?.fail(error);
-      }
+    if (message.case !== "reject") return undefined;
+    const { deviceHandle, reason, expectedSequence } = message.value;
+    const error = rejected(message.value);
+    if (deviceHandle === 0) return error;
+    const session = this.#byHandle.get(deviceHandle);
+    if (reason === RejectReason.SEQUENCE_GAP) session?.fail(error, Number(expectedSequence));
+    else {
+      session?.forgetMetrics();
+      session?.fail(error);
     }
     return undefined;
   }

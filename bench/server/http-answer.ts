@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import { type StatusName, TelemetryError } from "../../lib/base/errors.ts";
 import { type Encoding, encodings } from "../cell.ts";
+import { batchesPath, mediaTypeOf } from "../http-batches.ts";
 import { readBody } from "./http-body.ts";
 
 /** What answers a request, by HTTP/1.1 and HTTP/2 alike. */
@@ -35,8 +36,7 @@ export async function answerRequest(request: HttpRequest, take: TakeBody): Promi
   }
 }
 
-const batchesPath = "/batches";
-const encodingOfType = new Map(encodings.map((encoding) => [`application/vnd.tidemark.${encoding}`, encoding]));
+const encodingOfType = new Map(encodings.map((encoding) => [mediaTypeOf(encoding), encoding]));
 
 function encodingOf({ method, path, headers }: HttpRequest): Encoding {
   if (path !== batchesPath)

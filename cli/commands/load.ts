@@ -88,9 +88,9 @@ Thresholds are METRIC OP VALUE, OP one of < <= > >= == !=, in quotes because of 
   rate                                         samples/s acked between the end of the ramp and of the load: 45k/s
   ${loadMetrics.slice(6).join(" ")}
                                                samples (wrong_series: series): 0, 5M
-Unless one of them says otherwise, lost==0, duplicated==0, wrong_series==0 and unacked==0 must hold. All are judged at
-the end; exit code 1 when one fails. Ctrl-C ends the load early: it drains, verifies and judges; a second one ends it
-at once.
+Unless one of them says otherwise, lost==0, duplicated==0, wrong_series==0, refused==0 and unacked==0 must hold. All are
+judged at the end; exit code 1 when one fails. Ctrl-C ends the load early: it drains, verifies and judges; a second one
+ends it at once.
 
 A server refuses series over its --series-max (150,000: 15,000 devices of 10 metrics), and slows a device down that
 sends more than its --device-rate (10,000/s): start it with other limits for loads beyond.

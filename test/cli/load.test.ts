@@ -30,6 +30,7 @@ describe.concurrent("load", () => {
       "PASS  lost==0          0",
       "PASS  duplicated==0    0",
       "PASS  wrong_series==0  0",
+      "PASS  refused==0       0",
       "PASS  unacked==0       0",
     ]);
   });
@@ -59,6 +60,7 @@ describe.concurrent("load", () => {
         { threshold: "lost==0", value: 0, passed: true },
         { threshold: "duplicated==0", value: 0, passed: true },
         { threshold: "wrong_series==0", value: 0, passed: true },
+        { threshold: "refused==0", value: 0, passed: true },
         { threshold: "unacked==0", value: 0, passed: true },
       ],
     });

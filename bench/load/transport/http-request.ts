@@ -1,14 +1,15 @@
 import { gzipSync } from "node:zlib";
 import { TelemetryError } from "../../../lib/base/errors.ts";
 import type { Cell } from "../../cell.ts";
+import { mediaTypeOf } from "../../http-batches.ts";
 
 /** What the doors of the benchmark's server take over plain HTTP. */
 
-export const batchesPath = "/batches";
+export { batchesPath } from "../../http-batches.ts";
 
 export function requestHeaders({ encoding, gzip }: Pick<Cell, "encoding" | "gzip">): Record<string, string> {
   return {
-    "content-type": `application/vnd.tidemark.${encoding}`,
+    "content-type": mediaTypeOf(encoding),
     ...(gzip && { "content-encoding": "gzip" }),
   };
 }

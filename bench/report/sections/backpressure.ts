@@ -7,7 +7,10 @@ import { type Block, type LineChart, paragraph, type Section, sectionOf, type Ta
 export function backpressure(results: Results): Section | undefined {
   const timelines = results.timelines.filter(({ columns, rows }) => columns.length > 1 && rows.length > 1);
   return sectionOf("backpressure", "Backpressure over time", [
-    paragraph("What was offered, what was settled, and where the rest was meanwhile."),
+    paragraph(
+      "More is offered for a while than can be settled: what was settled, how many messages waited in the generator " +
+        "meanwhile, and what the server held.",
+    ),
     ...timelines.flatMap(blocksOf),
   ]);
 }
@@ -18,25 +21,20 @@ function blocksOf(timeline: Timeline): Block[] {
   return [...[...units].map(([unit, names]) => chartOf(timeline, unit, names)), tableOf(timeline)];
 }
 
-/** `bytesInFlight` and `rssBytes` are drawn on one scale, rates on another. */
+/** `bytes in flight` and `server RSS in bytes` are drawn on one scale, `acked samples/s` and `messages waiting` on their own. */
 function unitOf(column: string): string {
-  if (/bytes/i.test(column)) return "bytes";
-  return /per ?second|\/s/i.test(column) ? "samples/s" : wordsOf(column);
-}
-
-/** `bytesInFlight` as `bytes in flight`. */
-function wordsOf(column: string): string {
-  return column.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  if (column.includes("bytes")) return "bytes";
+  return column.endsWith("samples/s") ? "samples/s" : column;
 }
 
 function chartOf({ scenario, cell, columns, rows }: Timeline, unit: string, names: readonly string[]): LineChart {
   return {
     kind: "lines",
-    caption: `${scenario}, ${cellName(cell)}: ${names.map(wordsOf).join(", ")}`,
+    caption: `${scenario}, ${cellName(cell)}: ${names.join(", ")}`,
     x: { label: "seconds", isLog: false },
     y: { label: unit, isLog: false },
     lines: names.map((name, i) => ({
-      label: wordsOf(name),
+      label: name,
       color: i,
       dash: i % 3,
       points: rows
@@ -54,9 +52,9 @@ function tableOf({ scenario, cell, columns, rows }: Timeline): Table {
     columns: ["column", "least", "most", "at the end"],
     rows: names.map((name, i) => {
       const values = rows.map((row) => row[i + 1]).filter(Number.isFinite);
-      if (values.length === 0) return [wordsOf(name), "-", "-", "-"];
+      if (values.length === 0) return [name, "-", "-", "-"];
       const extremes = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-      return [wordsOf(name), ...[...extremes, values[values.length - 1]].map(large)];
+      return [name, ...[...extremes, values[values.length - 1]].map(large)];
     }),
   };
 }

@@ -12,11 +12,22 @@ export function batchSize(results: Results): Section | undefined {
     paragraph(
       "A line for each way in, with batches of another size and nothing else changed. Both axes are logarithmic.",
     ),
+    ...namesText(measured).map(paragraph),
     chartOf("Throughput by batch size", throughput, wires),
     tableOf(throughput, wires, measured),
     chartOf("Server CPU by batch size", cpu, wires),
     tableOf(cpu, wires, measured),
   ]);
+}
+
+/** What batches with fewer samples than the device has metrics carry besides. */
+function namesText(measured: readonly MeasuredCell[]): string[] {
+  const single = measured.find(({ cell }) => cell.batchSamples === 1 && cell.metrics > 1);
+  if (single === undefined) return [];
+  return [
+    `At 1 sample per batch, protobuf columns with names carry all ${single.cell.metrics} metric names of their device, and JSON ` +
+      "columns one: a handle of theirs is a position in the list of names, and stands for one metric throughout a session.",
+  ];
 }
 
 function chartOf(caption: string, figure: Figure, wires: ReadonlyMap<string, readonly MeasuredCell[]>): LineChart {

@@ -1,4 +1,4 @@
-import { type Cell, defaultCell } from "../../cell.ts";
+import { type Cell, cellOf, defaultCell } from "../../cell.ts";
 import type { Results } from "../../results.ts";
 import { ackP99, bytes, cpu, rss, throughput } from "../figure.ts";
 import { cellKey, type MeasuredCell, measuredCells, ratioIn } from "../measured-cell.ts";
@@ -21,9 +21,11 @@ const factors: readonly Factor[] = [
   {
     scenario: "connections",
     title: "Connections",
-    shownOf: ({ connections }) => String(connections),
-    rankOf: ({ connections }) => connections,
-    fields: ["connections", "slots", "devices"],
+    shownOf: ({ connections, slots }) =>
+      `${connections} ${connections === 1 ? "connection" : "connections"}, ${slots} in flight`,
+    // By slots, then by connections: these are at most as many.
+    rankOf: ({ connections, slots }) => slots ** 2 + connections,
+    fields: ["connections", "slots"],
   },
   {
     scenario: "durability",
@@ -81,10 +83,15 @@ function withoutFactor(cell: Cell, { fields }: Factor): Cell {
   return { ...cell, ...Object.fromEntries(fields.map((field) => [field, defaultCell[field]])) };
 }
 
+/** The cell that the others are held against: of HTTP/1.1 it has a connection for each message in flight. */
+function usualOf(cell: Cell, factor: Factor): Cell {
+  return cellOf(withoutFactor(cell, factor));
+}
+
 function tableOf(factor: Factor, group: readonly MeasuredCell[]): Table {
   const { shownOf, rankOf } = factor;
   const sorted = [...group].sort((a, b) => rankOf(a.cell) - rankOf(b.cell));
-  const base = sorted.find(({ cell }) => shownOf(cell) === shownOf(withoutFactor(cell, factor))) ?? sorted[0];
+  const base = sorted.find(({ cell }) => cellKey(cell) === cellKey(usualOf(cell, factor))) ?? sorted[0];
   const against = (each: MeasuredCell, figure: typeof cpu) =>
     each === base ? "" : ratioText(ratioIn(each, base, figure.of));
   return {

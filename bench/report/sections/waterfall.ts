@@ -36,8 +36,8 @@ export function waterfall(results: Results): Section | undefined {
 }
 
 const howToRead =
-  "Each step changes one thing of the one above it and keeps the rest. More than 1 is cheaper, less than 1 is dearer, " +
-  "~ is a step that was not shown to change anything.";
+  "Each step changes one thing of the one above it and keeps the rest, but for what is told below. More than 1 is cheaper, " +
+  "less than 1 is dearer, ~ is a step that was not shown to change anything.";
 
 function blocksOf(batchSamples: number, measured: readonly MeasuredCell[]): Block[] {
   const found = steps.flatMap(({ name, is }) => {
@@ -60,8 +60,21 @@ function blocksOf(batchSamples: number, measured: readonly MeasuredCell[]): Bloc
       ]),
       bars: found.map(({ at }) => medianIn(at, cpu.of)),
     },
+    ...connectionsText(found.map(({ at }) => at.cell)).map(paragraph),
     ...found.filter(({ at }) => at.cell.batchesPerMessage > 1).map(({ at }) => paragraph(growth(at.cell))),
     ...(missing.length === 0 ? [] : [paragraph(`Without a valid trial, and passed over: ${missing.join("; ")}.`)]),
+  ];
+}
+
+/** What goes with the step from HTTP/1.1 to what comes behind it. */
+function connectionsText(cells: readonly Cell[]): string[] {
+  const after = cells.findIndex(({ way }) => way !== "http1");
+  if (after < 1) return [];
+  const [before, { way, connections }] = [cells[after - 1], cells[after]];
+  const step = way === "http2" ? "With HTTP/2" : `With step ${after + 1}`;
+  return [
+    `${step} more than the protocol changes: ${before.connections} connections become ${connections}, and the load generator ` +
+      "changes from autocannon to our own client. What is compared is the server's CPU, which the generator's is no part of.",
   ];
 }
 

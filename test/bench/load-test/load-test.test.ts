@@ -173,12 +173,13 @@ describe("a load on a way or a server of its own", () => {
     expect(result.generator.lateMs.max).toBeLessThan(0.5 * result.ackMs.max);
   });
 
-  it("tells what was refused, and does not take it for lost", async () => {
+  it("tells what was refused, does not take it for lost, and does not pass", async () => {
     const small = await startServer({ seriesPerDeviceMax: 3 });
     const load = await connect({ address: small.address, idPrefix: "refused-" });
     const result = await load.run(never);
     expect(figuresOf(result)).toMatchObject({ acked: 2_000, counted: 1_200, refused: 800, lost: 0, unacked: 0 });
     expect(result.refusals[0]).toMatch(/^samples were refused, first refused-000\d: /);
+    expect(passes(result)).toBe(false);
   });
 });
 

@@ -78,8 +78,8 @@ describe("judge", () => {
 describe("withUsual", () => {
   const textsOf = (...asked: string[]) => withUsual(asked.map((text) => parseThreshold(text))).map(({ text }) => text);
 
-  it("has nothing lost, doubled, wrong or without an ack where nothing is asked for", () => {
-    expect(textsOf()).toEqual(["lost==0", "duplicated==0", "wrong_series==0", "unacked==0"]);
+  it("has nothing lost, doubled, wrong, refused or without an ack where nothing is asked for", () => {
+    expect(textsOf()).toEqual(["lost==0", "duplicated==0", "wrong_series==0", "refused==0", "unacked==0"]);
   });
 
   it("keeps that beside what is asked for", () => {
@@ -88,6 +88,7 @@ describe("withUsual", () => {
       "lost==0",
       "duplicated==0",
       "wrong_series==0",
+      "refused==0",
       "unacked==0",
     ]);
   });
@@ -99,6 +100,7 @@ describe("withUsual", () => {
       "lost>1",
       "duplicated==0",
       "wrong_series==0",
+      "refused==0",
     ]);
   });
 });

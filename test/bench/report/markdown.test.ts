@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 import { cellOf } from "../../../bench/cell.ts";
 import { summaryMarkdown } from "../../../bench/report/markdown.ts";
 import type { Figures, Results, Trial } from "../../../bench/results.ts";
+import type { ServerProcess } from "../../../bench/run/server-process.ts";
+import { TimelineRecorder } from "../../../bench/run/timeline.ts";
 import { benchResults, digest } from "../support/results.ts";
 
 const scenarios = [
@@ -148,6 +150,50 @@ describe("summary.md", () => {
     expect(rowOf(markdown, "**Compression of requests: gRPC StreamBatches", "gzip")[2]).toMatch(/^1\.\d+ \(1\./);
   });
 
+  it("tells connections apart by what is in flight, and holds them against the usual ones", () => {
+    const rows = (wire: string) => {
+      const [, table] = markdown.split(`**Connections: ${wire}, batches of 100**`);
+      return table
+        .split("\n\n")[1]
+        .split("\n")
+        .slice(2)
+        .map((line) => line.split(" | "))
+        .map(([name, , ratio]) => [name.replace("| ", ""), ratio === ""]);
+    };
+    expect(rows("JSON rows over HTTP/1.1")).toEqual([
+      ["1 connection, 1 in flight", false],
+      ["8 connections, 8 in flight", false],
+      ["64 connections, 64 in flight", true],
+    ]);
+    expect(rows("gRPC StreamBatches")).toEqual([
+      ["1 connection, 1 in flight", false],
+      ["8 connections, 8 in flight", false],
+      ["1 connection, 64 in flight", false],
+      ["4 connections, 64 in flight", true],
+      ["8 connections, 64 in flight", false],
+      ["64 connections, 64 in flight", false],
+    ]);
+  });
+
+  it("says what else changes with HTTP/2, and which names small batches carry", () => {
+    expect(markdown).toContain(
+      "64 connections become 4, and the load generator changes from autocannon to our own client. What is compared is the server's CPU",
+    );
+    expect(markdown).toContain(
+      "At 1 sample per batch, protobuf columns with names carry all 10 metric names of their device, and JSON columns one",
+    );
+  });
+
+  it("tells what servers did over time, by the columns of their timelines", () => {
+    const columns = new TimelineRecorder({} as ServerProcess).columns;
+    expect(results.timelines[0].columns).toEqual(columns);
+    for (const column of columns.slice(1)) {
+      expect(rowOf(markdown, "## Backpressure over time", column).slice(1)).toEqual(
+        Array(3).fill(expect.stringMatching(/^\d/)),
+      );
+    }
+  });
+
   it("tells the digest, and that nothing was lost", () => {
     expect(markdown).toContain(`equal in all ${results.trials.length} trials that have one: ${digest}.`);
     expect(markdown).toContain("0 samples lost, 0 counted twice, 0 series");
@@ -227,6 +273,23 @@ describe("summary.md of less", () => {
     for (const each of [cost, bytes]) expect(each).toMatch(/^\d/);
     expect(markdown).not.toContain("Without a valid trial");
     expect(rowOf(markdown, "Trials whose rates", "http2 protobuf-columns 10x1").at(-1)).toBe("it reaches too little");
+  });
+
+  it("shows - for freshness where a trial has none", () => {
+    const results = withTrials(benchResults({ scenarios: ["latency"], rounds: 2 }), (trial) => {
+      const { freshnessMs: _, ...figures } = trial.figures;
+      return { ...trial, figures };
+    });
+    const [, table] = summaryMarkdown(results).split("**Ack latency and freshness: ");
+    const [head, , ...rows] = table
+      .split("\n\n")[1]
+      .split("\n")
+      .map((line) => line.split("|").map((cell) => cell.trim()));
+    expect(head.slice(-3)).toEqual(["freshness p50 ms", "freshness p99 ms", ""]);
+    expect(rows.length).toBeGreaterThan(3);
+    for (const row of rows.filter(({ length }) => length > 1)) {
+      expect(row.slice(-4)).toEqual([expect.stringMatching(/^\d/), "-", "-", ""]);
+    }
   });
 
   it("leaves out a cell that has no valid trial", () => {

@@ -101,7 +101,7 @@ describe("a results.json that is refused", () => {
     ["trials[0].figures.ackMs.p99", 'is "fast"', at("trials", 0, "figures", "ackMs", "p99")("fast")],
     ["trials[0].figures.arrival", "is", at("trials", 0, "figures", "arrival")("never")],
     ["timelines[0].columns[0]", 'is "x"', at("timelines", 0, "columns", 0)("x")],
-    ["timelines[0].rows[3]", "6 numbers, one for each column", at("timelines", 0, "rows", 3)([1, 2])],
+    ["timelines[0].rows[3]", "5 numbers, one for each column", at("timelines", 0, "rows", 3)([1, 2])],
     ["micro[0].nanosecondsPerUnit", "is missing", at("micro", 0, "nanosecondsPerUnit")(undefined)],
   ])("names %s: %s", async (field, says, damage) => {
     await writeFile(file, JSON.stringify(damage({ ...benchResults({ rounds: 1 }) })) ?? "null");

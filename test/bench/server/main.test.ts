@@ -2,7 +2,15 @@ import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ask, forkServer, mainFile, optionsOf } from "../../support/bench-process.ts";
-import { ackedBy, BenchClient, bodyOf, expectedOf, plainBatch, typeOf } from "../../support/bench-server.ts";
+import {
+  ackedBy,
+  BenchClient,
+  benchServerOfTest,
+  bodyOf,
+  expectedOf,
+  plainBatch,
+  typeOf,
+} from "../../support/bench-server.ts";
 
 const headers = typeOf("json-rows");
 
@@ -52,7 +60,7 @@ describe("the process of a benchmark server", () => {
     expect(await exited).toEqual([0, null]);
     await expect(new BenchClient(ready).http1(Buffer.alloc(0))).rejects.toThrow("ECONNREFUSED");
 
-    const again = await forkServer({ ...options, fault: undefined });
+    const again = await benchServerOfTest({ ...options, fault: undefined });
     for (const [i, batch] of [first, ...batches].entries()) {
       if (i > 0 && answers[i - 1] !== 1) continue;
       expect(await again.client.aggregates(batch.device)).toEqual(expectedOf(batch));
@@ -82,9 +90,7 @@ describe("the process of a benchmark server", () => {
     parent.stdout.resume();
     await ended;
     // It left its data in good order: another one can have them.
-    const { child, exited } = await forkServer(options);
-    await ask(child, "stop");
-    expect(await exited).toEqual([0, null]);
+    await benchServerOfTest(options);
   });
 
   it("says why it cannot start, and ends with an error", async () => {

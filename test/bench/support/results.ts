@@ -134,10 +134,13 @@ function plan(): Planned[] {
     ]),
     ...of(
       "connections",
-      [1, 8, 64].flatMap((connections) => [
-        { connections, batchSamples: 100 },
-        { ...json, slots: connections, batchSamples: 100 },
-      ]),
+      anchors
+        .flatMap((anchor): Partial<Cell>[] => [
+          anchor,
+          ...[1, 8].map((slots) => ({ ...anchor, slots, connections: slots })),
+        ])
+        .concat([1, 8, 64].map((connections) => ({ connections, batchSamples: 100 })))
+        .map((cell) => ({ ...cell, devices: 64 })),
     ),
     ...of("durability", [...each({}), ...each({ durability: "process" })]),
     ...of(
@@ -200,7 +203,7 @@ function trialOf({ scenario, cell, offer, round }: Planned & { round: number }, 
 
 /** An offered load that steps above what can be settled, and back. */
 function timelineOf(): Timeline {
-  const columns = ["seconds", "offeredPerSecond", "ackedPerSecond", "bytesInFlight", "messagesWaiting", "rssBytes"];
+  const columns = ["seconds", "acked samples/s", "messages waiting", "bytes in flight", "server RSS in bytes"];
   let waiting = 0;
   const rows = Array.from({ length: 61 }, (_, i) => {
     const seconds = i / 2;
@@ -208,7 +211,7 @@ function timelineOf(): Timeline {
     const acked = Math.min(3_100_000 + 60_000 * Math.sin(i), offered + waiting * 200);
     waiting = Math.max(0, waiting + (offered - acked) / 200);
     const inFlight = waiting > 0 ? 32 * 2 ** 20 : 3_000_000 + 400_000 * Math.sin(i * 1.7);
-    return [seconds, offered, acked, inFlight, waiting, 180_000_000 + inFlight * 1.4];
+    return [seconds, acked, waiting, inFlight, 180_000_000 + inFlight * 1.4];
   });
   return { scenario: "backpressure", cell: cellOf({}), columns, rows };
 }

@@ -7,14 +7,12 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { afterAll, vi } from "vitest";
+import { compileCache } from "../../support/compile-cache.ts";
 
 /** Real processes of the command line, and what they leave behind: nothing. */
 
 export const checkout = fileURLToPath(new URL("../../..", import.meta.url));
 export const mainFile = join(checkout, "cli/main.ts");
-
-/** Halves the 0.25 s of processor time that a start costs; entries are found by the content of the modules. */
-const compileCache = join(checkout, "node_modules/.cache/tidemark-test");
 
 export interface CliOptions {
   /** Added to an environment without settings of ours. */

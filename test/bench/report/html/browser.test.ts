@@ -31,39 +31,53 @@ const ink = "getComputedStyle(document.body).color";
 
 describe.skipIf(isMissing)("report.html in a browser", () => {
   let browser: Browser;
+  /** One for all tests, since a new one takes longer than most of them: `open` sets all that they change. */
+  let page: Page;
   let dir: string;
+  /** Of `results`. */
+  let file: string;
+  /** Of the report that is open. */
+  let url: string;
+  let complaints: string[] = [];
   const results = benchResults();
 
   beforeAll(async () => {
     if (executablePath === undefined) throw new Error("chromium is not installed: apt-get install chromium");
     // Without the sandbox it runs as root too; it opens nothing but the page of this test.
     browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+    page = await browser.newPage();
+    page.on("console", (message) => complaints.push(message.text()));
+    page.on("pageerror", ({ message }) => complaints.push(message));
+    page.on("request", (request) => {
+      if (request.url() !== url && !request.url().startsWith("data:")) complaints.push(request.url());
+    });
     dir = await mkdtemp(join(tmpdir(), "report-"));
+    file = reportOf(results, "whole");
   });
   afterAll(async () => {
     await browser?.close();
     if (dir !== undefined) await rm(dir, { recursive: true });
   });
 
-  /** @returns the page, and what it complained of or asked for */
-  async function open(of: Results, options: Parameters<Browser["newPage"]>[0] = {}) {
-    const [, , file] = writeReports(of, dir);
-    const url = pathToFileURL(file).href;
-    const page = await browser.newPage({ viewport: { width: 1_200, height: 900 }, ...options });
-    const complaints: string[] = [];
-    page.on("console", (message) => complaints.push(message.text()));
-    page.on("pageerror", ({ message }) => complaints.push(message));
-    page.on("request", (request) => {
-      if (request.url() !== url && !request.url().startsWith("data:")) complaints.push(request.url());
-    });
-    await page.goto(url);
-    return { page, complaints };
+  function reportOf(of: Results, name: string): string {
+    const [, , file] = writeReports(of, join(dir, name));
+    return file;
   }
 
-  const isTooWide = (page: Page) => page.evaluate("document.documentElement.scrollWidth > innerWidth");
+  /** Loads a report anew, in a window of its own size: whatever the page complains of or asks for is in `complaints`. */
+  async function open(report = file, [width, height] = [1_200, 900]): Promise<void> {
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme: "light", media: "screen" });
+    await page.mouse.move(0, 0);
+    complaints = [];
+    url = pathToFileURL(report).href;
+    await page.goto(url);
+  }
+
+  const isTooWide = () => page.evaluate("document.documentElement.scrollWidth > innerWidth");
 
   it("draws every chart, complains of nothing and asks for nothing", async () => {
-    const { page, complaints } = await open(results);
+    await open();
     const charts = (await page.evaluate(drawnCharts)) as boolean[];
     // Two by batch size, one of latency, three over time.
     expect(charts).toEqual(Array(6).fill(true));
@@ -71,47 +85,42 @@ describe.skipIf(isMissing)("report.html in a browser", () => {
     expect(bars.length).toBeGreaterThan(40);
     expect(Math.min(...bars)).toBeGreaterThan(0);
     expect(complaints).toEqual([]);
-    await page.close();
   });
 
   it("has the figures of the summary", async () => {
-    const { page } = await open(results);
+    await open();
     await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })");
     const text = (await page.innerText("body")).replaceAll(/\s+/g, " ");
     const figures = [...new Set(summaryMarkdown(results).match(/\d[\d.,]* \(\d[\d.,]* to \d[\d.,]*\)/g))];
     expect(figures.length).toBeGreaterThan(100);
     expect(figures.filter((figure) => !text.includes(figure))).toEqual([]);
-    await page.close();
   });
 
   it("shows values where the pointer is", async () => {
-    const { page } = await open(results);
+    await open();
     await page.locator(".u-over").first().hover();
     const outputs = await page.locator("[data-legend='0'] output").allInnerTexts();
     expect(outputs.filter((text) => /^[\d.]+[KM]?$/.test(text)).length).toBeGreaterThan(5);
-    await page.close();
   });
 
   it("can be read on a phone without scrolling sideways", async () => {
-    const { page, complaints } = await open(results, { viewport: { width: 380, height: 800 } });
-    expect(await isTooWide(page)).toBe(false);
+    await open(file, [380, 800]);
+    expect(await isTooWide()).toBe(false);
     expect(await page.evaluate(drawnCharts)).toEqual(Array(6).fill(true));
     await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })");
-    expect(await isTooWide(page)).toBe(false);
+    expect(await isTooWide()).toBe(false);
     expect(complaints).toEqual([]);
-    await page.close();
   });
 
   it("follows the window's width", async () => {
-    const { page } = await open(results);
+    await open();
     await page.setViewportSize({ width: 500, height: 800 });
     await page.waitForFunction("document.querySelector('.uplot').clientWidth < 500");
-    expect(await isTooWide(page)).toBe(false);
-    await page.close();
+    expect(await isTooWide()).toBe(false);
   });
 
   it("is dark where that is preferred, and light on paper", async () => {
-    const { page } = await open(results, { colorScheme: "light" });
+    await open();
     const pixels = () => page.evaluate("document.querySelector('canvas').toDataURL()");
     const [lightPaper, lightInk, lightChart] = [
       await page.evaluate(background),
@@ -125,7 +134,6 @@ describe.skipIf(isMissing)("report.html in a browser", () => {
     await page.emulateMedia({ colorScheme: "dark", media: "print" });
     expect(await page.evaluate(background)).toBe(lightPaper);
     await page.waitForFunction(`document.querySelector("canvas").toDataURL() === ${JSON.stringify(lightChart)}`);
-    await page.close();
   });
 
   it.each<[string, Results]>([
@@ -136,12 +144,11 @@ describe.skipIf(isMissing)("report.html in a browser", () => {
       "invalid trials only",
       { ...results, trials: results.trials.map((trial) => ({ ...trial, invalid: "<b>no</b>" })) },
     ],
-  ])("is whole with %s", async (_, of) => {
-    const { page, complaints } = await open(of);
+  ])("is whole with %s", async (name, of) => {
+    await open(reportOf(of, name));
     expect(((await page.evaluate(drawnCharts)) as boolean[]).every(Boolean)).toBe(true);
     expect(await page.innerText("h1")).not.toBe("");
-    expect(await isTooWide(page)).toBe(false);
+    expect(await isTooWide()).toBe(false);
     expect(complaints).toEqual([]);
-    await page.close();
   });
 });
