@@ -115,7 +115,7 @@ export class BenchRun {
   async #trial(text: string, plan: TrialPlan): Promise<TrialOutcome | undefined> {
     const { signal, onTrial, trial = runTrial } = this.#options;
     if (signal.aborted) return undefined;
-    onTrial?.(this.#done, trialCount(this.#set), text);
+    onTrial?.(this.#done, Math.max(trialCount(this.#set), this.#done + 1), text);
     this.#done += 1;
     try {
       return await trial(plan, signal);
