@@ -28,9 +28,16 @@ export interface GeneratorPlan {
    * Undefined: closed loop, each slot as fast as it goes. A `step` comes in the middle of what is measured, a `ramp`
    * goes on from the beginning of the lead-in to the end.
    */
-  readonly openLoop?: { readonly arrival: Arrival; readonly samplesPerSecond: number } | undefined;
+  readonly openLoop?: OpenLoopPlan | undefined;
   /** Whether a subscription measures how fresh it is. */
   readonly subscribe?: boolean;
+}
+
+export interface OpenLoopPlan {
+  readonly arrival: Arrival;
+  readonly samplesPerSecond: number;
+  /** It runs so long before it is measured: what the closed loop before it has left for the server to do is over then. */
+  readonly leadInMs: number;
 }
 
 /**

@@ -16,8 +16,6 @@ import type { Sender } from "./sender.ts";
 import { Workload } from "./workload.ts";
 
 const progressMs = 100;
-/** An open loop runs so long before it is measured: what the closed loop before it has left for the server to do is over. */
-const leadInMs = 1_000;
 /** Probes sent while it was measured are waited for so long after it: many times the interval of a subscription. */
 const stragglersMs = 2_000;
 
@@ -66,7 +64,7 @@ async function measure(trial: Trial, say: Say): Promise<Measured> {
     await prime(trial);
     const openLoop = openLoopOf(trial);
     if (openLoop !== undefined) await new ClosedLoop(optionsOf(trial)).run(AbortSignal.timeout(plan.warmUpMs));
-    const unmeasuredMs = openLoop === undefined ? plan.warmUpMs : leadInMs;
+    const unmeasuredMs = plan.openLoop === undefined ? plan.warmUpMs : plan.openLoop.leadInMs;
     const cpuSeconds = await runPhases(trial, openLoop ?? closedLoopOf(trial), unmeasuredMs, say);
     await probes.settle(stragglersMs);
     const lateness = openLoop?.lateness;
@@ -105,6 +103,7 @@ function closedLoopOf(trial: Trial): Loop {
 function openLoopOf(trial: Trial): OpenLoop | undefined {
   const { openLoop, seed, measureMs } = trial.plan;
   if (openLoop === undefined) return undefined;
+  const { leadInMs } = openLoop;
   const times = scheduleOf({
     arrival: openLoop.arrival,
     perSecond: openLoop.samplesPerSecond / trial.workload.samplesPerMessage,

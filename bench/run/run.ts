@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly trial?: typeof runTrial;
 }
 
+/** The server's work of the closed loop before is done by then. */
+const leadInMs = 1_000;
 /** Quantiles far out need more samples than rates. */
 const openLoopTimes = 2;
 
@@ -131,7 +133,7 @@ export class BenchRun {
 
   #openLoop({ name, arrival = "constant" }: Scenario, cell: Cell, load: number): TrialPlan["openLoop"] {
     const median = medianRate(this.#closed((trial) => trial.scenario === name && trial.cell === cell));
-    return median === undefined ? undefined : { arrival, samplesPerSecond: median * load };
+    return median === undefined ? undefined : { arrival, samplesPerSecond: median * load, leadInMs };
   }
 }
 

@@ -52,15 +52,11 @@ describe("the published package", () => {
     expect(await tidemark(["--version"], { command })).toEqual({ code: 0, stdout: `${packed.version}\n`, stderr: "" });
   });
 
-  it("runs its benchmark, each trial in processes of its own, and reports", async () => {
-    const out = await temporaryDirectory();
-    const effort = ["--rounds", "1", "--measure", "100ms", "--json"];
-    const { code, stdout, stderr } = await tidemark(["bench", "--scenario", "backpressure", ...effort, "--out", out], {
-      command,
-    });
-    expect({ code, stderr }).toMatchObject({ code: 0 });
-    expect(JSON.parse(stdout)).toMatchObject({ trials: 2, invalid: 0 });
-    expect((await readdir(out)).sort()).toEqual(["report.html", "results.json", "summary.md"]);
+  it("carries the programs that its benchmark starts, and has its commands", async () => {
+    const paths = packed.files.map(({ path }) => path);
+    for (const part of ["server", "load", "micro"]) expect(paths).toContain(`dist/bench/${part}/main.js`);
+    const { code, stdout } = await tidemark(["bench", "run", "--help"], { command });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining("micro-codec") });
   });
 
   it("serves, simulates and queries", async () => {

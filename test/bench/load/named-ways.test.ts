@@ -87,7 +87,7 @@ describe("a trial by names", () => {
   });
 
   it.each(named)("$way $encoding sends as many as the schedule says, open loop", async ({ way, encoding }) => {
-    const openLoop = { arrival: "constant", samplesPerSecond: 2_000 } as const;
+    const openLoop = { arrival: "constant", samplesPerSecond: 2_000, leadInMs: 50 } as const;
     const { door, had, report } = await run({ way, cell: { encoding, batchSamples: 20 }, plan: { openLoop } });
     expectFreshSequences(door.batches);
     // 100 messages per second for 0.1 s; timers are not exact where others want the processor too.
@@ -107,7 +107,7 @@ describe("a trial by names", () => {
   });
 
   it("warms up in a closed loop, and then goes for a second as the schedule says before an open loop is measured", async () => {
-    const openLoop = { arrival: "constant", samplesPerSecond: 2_000 } as const;
+    const openLoop = { arrival: "constant", samplesPerSecond: 2_000, leadInMs: 1_000 } as const;
     const cell = { encoding: "json-rows", batchSamples: 20 } as const;
     const { heard } = await run({ way: "http2", cell, plan: { openLoop, warmUpMs: 400, measureMs: 300 } });
     const progress = heard.messages.filter((message) => message.kind === "progress");
@@ -129,7 +129,7 @@ describe("a trial by names", () => {
   });
 
   it("has the step of its schedule in the middle of what is measured", async () => {
-    const openLoop = { arrival: "step", samplesPerSecond: 8_000 } as const;
+    const openLoop = { arrival: "step", samplesPerSecond: 8_000, leadInMs: 50 } as const;
     const cell = { encoding: "json-rows", batchSamples: 20 } as const;
     const { report } = await run({ way: "http2", cell, plan: { openLoop, measureMs: 600 } });
     // 4,000 samples per second for 0.3 s, and then 8,000: with the step at either end they were 2,400 or 4,800.
@@ -153,7 +153,7 @@ describe("a trial by names", () => {
     const tls = await certificate();
     const { door } = await run({ way, cell: { tls: true }, door: { tls }, ca: tls.ca });
     expect(door.batches.length).toBeGreaterThan(0);
-    const openLoop = { arrival: "poisson", samplesPerSecond: 20_000 } as const;
+    const openLoop = { arrival: "poisson", samplesPerSecond: 20_000, leadInMs: 50 } as const;
     const open = await run({ way, cell: { tls: true }, plan: { openLoop }, door: { tls }, ca: tls.ca });
     expect(open.door.batches.length).toBeGreaterThan(0);
   });
@@ -190,7 +190,7 @@ describe("a trial by names", () => {
 
   it.each([
     ["http1", undefined],
-    ["http1", { arrival: "constant", samplesPerSecond: 50_000 }],
+    ["http1", { arrival: "constant", samplesPerSecond: 50_000, leadInMs: 50 }],
     ["http2", undefined],
   ] as const)("%s fails with the server's reason when it refuses", async (way, openLoop) => {
     const refuse = (count: number) => (count > 10 ? "INVALID_FIELD" : undefined);

@@ -55,7 +55,7 @@ describe("a trial", () => {
   });
 
   it.each(productWays)("%s counts each sample once in an open loop", async (way) => {
-    const openLoop = { arrival: "poisson", samplesPerSecond: 20_000 } as const;
+    const openLoop = { arrival: "poisson", samplesPerSecond: 20_000, leadInMs: 50 } as const;
     const { report } = await run({ way, slots: 16, late: 0.25 }, { openLoop, measureMs: 300 });
     expect(report).toMatchObject(exactlyOnce);
     expect(report.samples).toBeGreaterThan(0);
@@ -73,7 +73,7 @@ describe("a trial", () => {
   });
 
   it("measures how fresh a subscriber's windows are", async () => {
-    const openLoop = { arrival: "constant", samplesPerSecond: 10_000 } as const;
+    const openLoop = { arrival: "constant", samplesPerSecond: 10_000, leadInMs: 50 } as const;
     const { report } = await run({}, { openLoop, measureMs: 900, subscribe: true });
     expect(report).toMatchObject(exactlyOnce);
     expect(report.freshnessMs?.p50).toBeGreaterThan(0);
@@ -83,7 +83,7 @@ describe("a trial", () => {
 
   it("has no freshness where no probe was sent while it was measured", async () => {
     // One message per second: the one that there is comes before what is measured.
-    const openLoop = { arrival: "constant", samplesPerSecond: 100 } as const;
+    const openLoop = { arrival: "constant", samplesPerSecond: 100, leadInMs: 50 } as const;
     const { report } = await run({}, { openLoop, measureMs: 50, subscribe: true });
     expect(report).toMatchObject(exactlyOnce);
     expect(report.samples).toBe(0);

@@ -25,7 +25,8 @@ describe("the micro benchmarks", () => {
   it("run the arms of a suite in turn", async () => {
     const trials = await runMicro("codec", { rounds: 2, roundMs: 0, dir });
     const first = trials.filter(({ suite }) => suite === trials[0].suite);
-    const arms = ["BatchDecoder", "fromBinary", "JSON.parse"];
+    const columns = ["BatchDecoder", "fromBinary", "JSON.parse"].map((arm) => `columns, ${arm}`);
+    const arms = [...columns, "rows, fromBinary", "rows, JSON.parse"];
     expect(first.map(({ arm, round }) => `${arm} ${round}`)).toEqual(
       [0, 1].flatMap((round) => arms.map((arm) => `${arm} ${round}`)),
     );
