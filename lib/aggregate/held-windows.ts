@@ -16,7 +16,7 @@ export class HeldTier extends TierWindows {
   sinces = new Float64Array(8);
   /** By window: when that group came, in milliseconds of the caller's clock. */
   sincesMs = new Float64Array(8);
-  /** By series: the window that was looked for last. Takes a quarter of the time of the maps. */
+  /** By series: the window that was looked for last. For small batches, two maps would be asked for each sample. */
   readonly #latest = new Int32Array(shardSeries);
 
   constructor(widthMs: number) {
