@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -17,6 +17,15 @@ function start(address: string, log: string, flags: readonly string[]): Cli {
 async function sealing(sim: Cli, log: string): Promise<void> {
   const before = existsSync(log) ? statSync(log).size : 0;
   await until(() => sim.over || (existsSync(log) && statSync(log).size > before));
+}
+
+/** The highest sequence of each device among the events of a kind. */
+function latest(log: string, event: "sealed" | "acked"): Map<string, number> {
+  const text = readFileSync(log, "utf8");
+  // The last line may be half written, or cut off by a kill.
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  const events = jsonLines<{ event: string; device: string; sequence: number }>(whole);
+  return new Map(events.filter((each) => each.event === event).map(({ device, sequence }) => [device, sequence]));
 }
 
 async function endWith(sim: Cli): Promise<{ code: number | null; stderr: string; summary: Record<string, number> }> {
@@ -46,8 +55,13 @@ describe("a fleet that has its spools on disk", () => {
       await sleep(moments.below(400));
       await sim.kill();
     }
+    // What was logged when it was killed and was not yet in the spool is sealed again, which takes a moment.
+    const before = latest(log, "sealed");
     const sim = start(address, log, flags);
-    await sealing(sim, log);
+    await until(() => {
+      const acked = latest(log, "acked");
+      return [...before].every(([device, sequence]) => (acked.get(device) ?? 0) >= sequence);
+    });
     const { code, stderr } = await endWith(sim);
     expect(code, stderr).toBe(0);
     await expectSettled(address, log);
