@@ -1,6 +1,6 @@
+import { SampleRuns } from "../lib/aggregate/sample-runs.ts";
 import { keptFromMs } from "../lib/aggregate/tiers.ts";
 import { latestEventAfter, latestSampleAfter, watermarkOf } from "../lib/aggregate/watermark.ts";
-import { WindowSet } from "../lib/aggregate/window-set.ts";
 import { invalidField, TelemetryError } from "../lib/base/errors.ts";
 import { rateExcessMax } from "../lib/base/limits.ts";
 import { BatchIntake } from "../lib/journal/batch-intake.ts";
@@ -25,8 +25,8 @@ export interface Group {
   readonly records: Uint8Array | undefined;
   readonly span: GroupSpan;
   readonly catalog: CatalogChanges;
-  /** What its samples come to, in the finest tier. */
-  readonly windows: WindowSet;
+  /** Its samples, until the next group is admitted. */
+  readonly samples: SampleRuns;
   /** Devices with samples in the group. */
   readonly devices: ReadonlySet<DeviceState>;
   /** Calls to answer. */
@@ -66,7 +66,8 @@ export class Admission {
   readonly #records = new JournalRecords();
 
   // Of the group that is being admitted.
-  #windows: WindowSet;
+  readonly #samples = new SampleRuns();
+  #span = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
   #devices = new Set<DeviceState>();
   #touched = new Set<Call>();
   #overRate = new Map<Call, Set<Device>>();
@@ -82,14 +83,14 @@ export class Admission {
     this.#latenessMs = latenessMs;
     this.#rates = new DeviceRates(sessions.quotas.samplesPerSecondMax);
     this.#incarnation = Buffer.from(store.incarnation, "hex");
-    this.#windows = this.#newWindows();
   }
 
   /** @param slabs in the order in which they came */
   admit(slabs: readonly Slab[], nowMs: number, elapsedMs: number): Group {
     this.#nowMs = nowMs;
     this.#elapsedMs = elapsedMs;
-    this.#windows = this.#newWindows();
+    this.#samples.clear();
+    this.#span = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
     this.#devices = new Set();
     this.#touched = new Set();
     this.#overRate = new Map();
@@ -108,9 +109,9 @@ export class Admission {
     return {
       bounds,
       records: this.#records.take(bounds),
-      span: spanOf(this.#windows, nowMs),
+      span: { ...(this.#span.fromMs > this.#span.toMs ? noSpan : this.#span), receivedMs: nowMs },
       catalog: this.#sessions.changes,
-      windows: this.#windows,
+      samples: this.#samples,
       devices: this.#devices,
       calls: this.#touched,
     };
@@ -135,10 +136,6 @@ export class Admission {
     }
     this.#sessions.rollback();
     this.#rates.rollback();
-  }
-
-  #newWindows(): WindowSet {
-    return new WindowSet(this.#store.tiers.map((tier) => tier.widthMs));
   }
 
   #onEvent(id: number, event: CallEvent, bytes: Uint8Array, start: number, end: number): void {
@@ -204,7 +201,11 @@ export class Admission {
     const watermarkMs = watermarkOf(device.session, this.#nowMs, this.#latenessMs);
     try {
       const verdict = this.#intake.read(message, header.start, header.end, device.session.handles);
-      ({ added: counted, latestMs } = this.#intake.addTo(this.#windows, watermarkMs));
+      this.#samples.beginBatch();
+      const added = this.#intake.addTo(this.#samples, watermarkMs);
+      ({ added: counted, latestMs } = added);
+      this.#span.fromMs = Math.min(this.#span.fromMs, added.earliestMs);
+      this.#span.toMs = Math.max(this.#span.toMs, latestMs);
       bytes = message.subarray(header.start, header.end);
       for (const refusal of verdict) {
         refused += refusal.samples;
@@ -365,18 +366,6 @@ export class Admission {
     if (record.counted > 0) this.#devices.add(target.state);
     call.ack(target);
   }
-}
-
-/** @param windows of the finest tier */
-function spanOf({ tiers: [{ table }] }: WindowSet, nowMs: number): GroupSpan {
-  let fromMs = Number.POSITIVE_INFINITY;
-  let toMs = Number.NEGATIVE_INFINITY;
-  for (let at = 0; at < table.length; at += 1) {
-    if (table.counts[at] === 0) continue;
-    fromMs = Math.min(fromMs, table.firstTimesMs[at]);
-    toMs = Math.max(toMs, table.lastTimesMs[at]);
-  }
-  return fromMs > toMs ? { ...noSpan, receivedMs: nowMs } : { receivedMs: nowMs, fromMs, toMs };
 }
 
 const noBytes: Uint8Array = new Uint8Array(0);

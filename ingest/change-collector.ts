@@ -1,6 +1,6 @@
 import { type Tier, windowStart } from "../lib/aggregate/tiers.ts";
 import { provisionalState, setState, watermarkOf } from "../lib/aggregate/watermark.ts";
-import { TierWindows } from "../lib/aggregate/window-set.ts";
+import { TierWindows, WindowSet } from "../lib/aggregate/window-set.ts";
 import {
   appendWindow,
   createWindowTable,
@@ -120,7 +120,7 @@ export class ChangeCollector {
   add(group: Group, revision: Revision): void {
     this.#revision = revision;
     for (const state of group.devices) this.#wanted.refresh(state);
-    const finest = group.windows.tiers[0].table;
+    const finest = this.#wantedOf(group).table;
     const fresh = this.#tiers.map(() => new Set<number>());
     for (let i = 0; i < finest.length; i += 1) {
       const wanted = this.#wanted.get(finest.series[i]);
@@ -128,6 +128,16 @@ export class ChangeCollector {
       for (const t of wanted.tiers) this.#addTo(t, finest, i, fresh[t]);
       this.#tell(wanted.row.id);
     }
+  }
+
+  /** What the group adds to windows of the finest tier, of the series that are wanted. */
+  #wantedOf({ samples }: Group): TierWindows {
+    const windows = new WindowSet([this.#whole.tiers[0].widthMs]);
+    for (let i = 0; i < samples.length; i += 1) {
+      const run = samples.at(i);
+      if (this.#wanted.get(run.series) !== undefined) windows.add(run);
+    }
+    return windows.tiers[0];
   }
 
   /**

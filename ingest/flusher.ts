@@ -1,6 +1,7 @@
-import { type HeldShard, type HeldTier, HeldWindows } from "../lib/aggregate/held-windows.ts";
+import { type HeldShard, type HeldTier, HeldWindows, type TierBounds } from "../lib/aggregate/held-windows.ts";
 import type { Shard } from "../lib/aggregate/shard.ts";
 import type { Tier } from "../lib/aggregate/tiers.ts";
+import { WindowSet } from "../lib/aggregate/window-set.ts";
 import {
   appendWindow,
   createWindowTable,
@@ -45,6 +46,8 @@ export interface HeldOpenWindows extends OpenWindows {
 
 /** Pieces of the journal deleted before the end: some milliseconds each. */
 const finishTrimsMax = 32;
+
+const nothing: TierBounds = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
 
 type IsDue = (tier: HeldTier, at: number) => boolean;
 
@@ -128,16 +131,28 @@ export class Flusher implements WholeWindows {
 
   /** Merges a group that is in the journal. */
   absorb(group: Group, position: JournalPosition): void {
-    const { rolledMs } = this.#store;
-    group.windows.rollUp((t, _series, startMs) => startMs < rolledMs[t]);
     this.#latestMs = Math.max(this.#latestMs, group.bounds.latestMs);
     const nowMs = this.#clock.elapsedMs();
     const bounds = tierBounds(this.#store, group.bounds.nowMs);
-    this.#held.absorb(group.windows, position, nowMs, nowMs + flushIntervalMs, bounds);
+    const dueMs = nowMs + flushIntervalMs;
+    this.#held.add(group.samples, position, nowMs, dueMs, bounds[0], this.#store.tiers);
+    const late = this.#lateWindows(group);
+    // Its finest tier is there already.
+    if (late !== undefined) this.#held.absorb(late, position, nowMs, dueMs, [nothing, ...bounds.slice(1)]);
     // More would not be bounded: the next group waits, and with it those who send.
     while (this.#held.length > this.#windowsMax && this.#problem === "") {
       this.#attempt(() => this.#letGo());
     }
+  }
+
+  /** What samples of a group come to in the tiers above the finest that are rolled up already; undefined: nothing. */
+  #lateWindows({ samples, span }: Group): WindowSet | undefined {
+    const { tiers, rolledMs } = this.#store;
+    if (tiers.length === 1 || !((span.fromMs ?? Number.POSITIVE_INFINITY) < rolledMs[1])) return undefined;
+    const windows = new WindowSet(tiers.map(({ widthMs }) => widthMs));
+    for (let i = 0; i < samples.length; i += 1) windows.add(samples.at(i));
+    windows.rollUp((t, _series, startMs) => startMs < rolledMs[t]);
+    return windows;
   }
 
   /**

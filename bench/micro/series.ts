@@ -6,8 +6,8 @@ import type { Group } from "../../ingest/admission.ts";
 import { CatalogChanges } from "../../ingest/catalog-changes.ts";
 import { Flusher } from "../../ingest/flusher.ts";
 import { Sessions } from "../../ingest/sessions.ts";
+import { SampleRuns } from "../../lib/aggregate/sample-runs.ts";
 import type { Tier } from "../../lib/aggregate/tiers.ts";
-import { WindowSet } from "../../lib/aggregate/window-set.ts";
 import { latenessMsDefault } from "../../lib/base/limits.ts";
 import { Prng } from "../../lib/base/prng.ts";
 import { openSqliteStore, type SqliteStore } from "../../lib/store/sqlite/sqlite-store.ts";
@@ -92,19 +92,19 @@ console.log(`  RSS, most                  ${mib(rssMax)} MiB, ${mib(rssMax - rss
 store.close();
 rmSync(dir, { recursive: true });
 
-/** The windows of one sample each of the series `from..to`. */
+/** One sample of each of the series `from..to`. */
 function groupOf(from: number, to: number): Group {
-  const windows = new WindowSet(tiers.map(({ widthMs }) => widthMs));
+  const samples = new SampleRuns();
   const timesMs = Float64Array.of(clock.now);
   const values = new Float64Array(1);
   const run = { counter: false, watermarkMs: clock.now - everyMs, timesMs, timeStart: 0, timeEnd: 1, valueStart: 0 };
   for (let series = from; series <= to; series += 1) {
     values[0] = 20 + prng.normal();
-    windows.add({ ...run, series, values });
+    samples.add({ ...run, series, values });
   }
   const bounds = { nowMs: clock.now, latenessMs: latenessMsDefault, keptFromMs: 0, latestMs: clock.now };
   const catalog = new CatalogChanges();
-  return { bounds, records: undefined, span: noSpan, catalog, windows, devices: new Set(), calls: new Set() };
+  return { bounds, records: undefined, span: noSpan, catalog, samples, devices: new Set(), calls: new Set() };
 }
 
 /** Only their number is asked for. */

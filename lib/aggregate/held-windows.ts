@@ -1,5 +1,6 @@
-import { type Shard, shardOf } from "./shard.ts";
-import { TierWindows, type WindowSet } from "./window-set.ts";
+import type { SampleRuns } from "./sample-runs.ts";
+import { type Shard, shardOf, shardSeries } from "./shard.ts";
+import { addRun, TierWindows, type WindowSet } from "./window-set.ts";
 import {
   appendWindow,
   copyWindow,
@@ -15,6 +16,8 @@ export class HeldTier extends TierWindows {
   sinces = new Float64Array(8);
   /** By window: when that group came, in milliseconds of the caller's clock. */
   sincesMs = new Float64Array(8);
+  /** By series: the window that was looked for last. For small batches, two maps would be asked for each sample. */
+  readonly #latest = new Int32Array(shardSeries);
 
   constructor(widthMs: number) {
     super(widthMs, 8);
@@ -31,6 +34,18 @@ export class HeldTier extends TierWindows {
       this.sincesMs = sincesMs;
     }
     return at;
+  }
+
+  /** The index of a window of a series if it is the one that was looked for last; -1 otherwise. */
+  recall(series: number, startMs: number): number {
+    const at = this.#latest[series & shardSeriesMask];
+    const { table } = this;
+    return at < table.length && table.series[at] === series && table.starts[at] === startMs ? at : -1;
+  }
+
+  /** For `recall`. Windows may move or go afterwards: it looks whether they have. */
+  remember(series: number, at: number): void {
+    this.#latest[series & shardSeriesMask] = at;
   }
 
   override remove(at: number): void {
@@ -73,6 +88,8 @@ export interface TierBounds {
   readonly fromMs: number;
   readonly toMs: number;
 }
+
+const shardSeriesMask = shardSeries - 1;
 
 /** A look takes a tenth of the time of a copy. */
 const looksPerCopyMax = 10;
@@ -155,6 +172,49 @@ export class HeldWindows {
           held.since = Math.min(held.since, position);
         }
       }
+    }
+  }
+
+  /**
+   * Adds the samples of a group to the finest tier, whose windows all are older than the group.
+   * @param dueMs when what it changes should be stored
+   * @param bounds of the finest tier
+   */
+  add(
+    runs: SampleRuns,
+    position: number,
+    nowMs: number,
+    dueMs: number,
+    { fromMs, toMs }: TierBounds,
+    tiers: readonly { readonly widthMs: number }[],
+  ): void {
+    if (runs.length === 0) return;
+    const [{ widthMs }] = tiers;
+    let held = this.#shard(shardOf(runs.at(0).series), dueMs, tiers);
+    let [tier] = held.tiers;
+    const indexOf = (series: number, startMs: number): number => {
+      if (startMs < fromMs || startMs >= toMs) return -1;
+      let at = tier.recall(series, startMs);
+      if (at === -1) {
+        at = this.#open(tier, series, startMs, startMs > (this.#latestMsByShard.get(held.shard) ?? this.#latestMs));
+        tier.remember(series, at);
+      }
+      tier.table.revisions[at] = position;
+      if (tier.sinces[at] === 0) {
+        tier.sinces[at] = position;
+        tier.sincesMs[at] = nowMs;
+        held.since = Math.min(held.since, position);
+      }
+      return at;
+    };
+    for (let i = 0; i < runs.length; i += 1) {
+      const run = runs.at(i);
+      const shard = shardOf(run.series);
+      if (held.shard !== shard) {
+        held = this.#shard(shard, dueMs, tiers);
+        [tier] = held.tiers;
+      }
+      addRun(run, widthMs, tier.table, indexOf);
     }
   }
 
@@ -263,7 +323,7 @@ export class HeldWindows {
     this.#length -= 1;
   }
 
-  #shard(shard: Shard, dueMs: number, tiers: readonly TierWindows[]): HeldShard {
+  #shard(shard: Shard, dueMs: number, tiers: readonly { readonly widthMs: number }[]): HeldShard {
     let held = this.#shards.get(shard);
     if (held === undefined) {
       held = {

@@ -7,6 +7,7 @@ import type { SeriesRange } from "./roll-up.ts";
 export type Shard = number;
 
 const shardSeriesBits = 8;
+export const shardSeries = 2 ** shardSeriesBits;
 
 export function shardOf(series: number): Shard {
   return series >> shardSeriesBits;

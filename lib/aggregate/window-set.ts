@@ -87,8 +87,6 @@ export interface SampleRun {
  */
 export class WindowSet {
   readonly tiers: readonly TierWindows[];
-  /** The latest time of a sample that was added since this was last set. */
-  latestMs = Number.NEGATIVE_INFINITY;
 
   /** @param widthsMs finest first, each dividing the next. */
   constructor(widthsMs: readonly number[]) {
@@ -97,30 +95,8 @@ export class WindowSet {
 
   /** Adds samples to the finest tier. @returns their number, without absent ones */
   add(run: SampleRun): number {
-    if (run.counter && !isInOrder(run)) return this.add(inOrder(run));
-    const { series, timesMs, timeEnd, values } = run;
-    const tier = this.tiers[0];
-    const { widthMs, table } = tier;
-    const valueOffset = run.valueStart - run.timeStart;
-    let added = 0;
-    let i = run.timeStart;
-    while (i < timeEnd) {
-      // Samples of one batch are nearly always of one window: look the window up once per stretch of them.
-      const startMs = windowStart(timesMs[i], widthMs);
-      const endMs = startMs + widthMs;
-      const from = i;
-      do i += 1;
-      while (i < timeEnd && timesMs[i] >= startMs && timesMs[i] < endMs);
-      const at = tier.indexOf(series, startMs);
-      const count = run.counter
-        ? addCounter(table, at, timesMs, from, i, values, valueOffset)
-        : addGauge(table, at, timesMs, from, i, values, valueOffset);
-      if (count === 0) continue;
-      added += count;
-      if (run.watermarkMs > table.watermarksMs[at]) table.watermarksMs[at] = run.watermarkMs;
-      if (table.lastTimesMs[at] > this.latestMs) this.latestMs = table.lastTimesMs[at];
-    }
-    return added;
+    const [tier] = this.tiers;
+    return addRun(run, tier.widthMs, tier.table, (series, startMs) => tier.indexOf(series, startMs));
   }
 
   /**
@@ -139,6 +115,43 @@ export class WindowSet {
       }
     }
   }
+}
+
+/**
+ * Adds samples to the windows of a tier.
+ * @param indexOf of the window of a start, which the table then has; -1: its samples are left out
+ * @returns how many were added, without absent ones
+ */
+export function addRun(
+  run: SampleRun,
+  widthMs: number,
+  table: WindowTable,
+  indexOf: (series: number, startMs: number) => number,
+): number {
+  if (run.counter && !isInOrder(run)) return addRun(inOrder(run), widthMs, table, indexOf);
+  const { series, timesMs, timeEnd, values } = run;
+  const valueOffset = run.valueStart - run.timeStart;
+  let added = 0;
+  let i = run.timeStart;
+  while (i < timeEnd) {
+    // Samples of one batch are nearly always of one window: look the window up once per stretch of them.
+    const startMs = windowStart(timesMs[i], widthMs);
+    const endMs = startMs + widthMs;
+    const from = i;
+    let hasValues = false;
+    do {
+      hasValues ||= !Number.isNaN(values[i + valueOffset]);
+      i += 1;
+    } while (i < timeEnd && timesMs[i] >= startMs && timesMs[i] < endMs);
+    if (!hasValues) continue;
+    const at = indexOf(series, startMs);
+    if (at === -1) continue;
+    added += run.counter
+      ? addCounter(table, at, timesMs, from, i, values, valueOffset)
+      : addGauge(table, at, timesMs, from, i, values, valueOffset);
+    if (run.watermarkMs > table.watermarksMs[at]) table.watermarksMs[at] = run.watermarkMs;
+  }
+  return added;
 }
 
 function addGauge(

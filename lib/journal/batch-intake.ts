@@ -1,4 +1,4 @@
-import type { SampleRun, WindowSet } from "../aggregate/window-set.ts";
+import type { SampleRun } from "../aggregate/window-set.ts";
 import { BatchDecoder } from "../wire/batch-decoder.ts";
 import { noSeries, SampleCheck, type SampleRefusal, type TimeBounds } from "./sample-check.ts";
 
@@ -6,6 +6,14 @@ import { noSeries, SampleCheck, type SampleRefusal, type TimeBounds } from "./sa
 export interface SampleSink {
   /** @returns how many it has taken */
   add(run: SampleRun): number;
+}
+
+/** What of a batch counts. */
+export interface Added {
+  readonly added: number;
+  /** The times of the first and the last of them; infinity and -infinity when there is none. */
+  readonly earliestMs: number;
+  readonly latestMs: number;
 }
 
 /**
@@ -17,6 +25,8 @@ export class BatchIntake {
   readonly #check = new SampleCheck();
   readonly #counters: ReadonlySet<number>;
   readonly #run: SampleRun;
+  #earliestMs = Number.POSITIVE_INFINITY;
+  #latestMs = Number.NEGATIVE_INFINITY;
 
   /** @param counters ids of the series that are counters */
   constructor(counters: ReadonlySet<number>) {
@@ -52,13 +62,13 @@ export class BatchIntake {
   /**
    * Adds the batch that was read.
    * @param watermarkMs of the device, before the batch
-   * @returns the number of samples, and the latest of their times
    */
-  addTo(windows: WindowSet, watermarkMs: number): { added: number; latestMs: number } {
+  addTo(sink: SampleSink, watermarkMs: number): Added {
     this.#run.watermarkMs = watermarkMs;
-    windows.latestMs = Number.NEGATIVE_INFINITY;
-    const added = this.runsTo(windows);
-    return { added, latestMs: windows.latestMs };
+    this.#earliestMs = Number.POSITIVE_INFINITY;
+    this.#latestMs = Number.NEGATIVE_INFINITY;
+    const added = this.runsTo(sink);
+    return { added, earliestMs: this.#earliestMs, latestMs: this.#latestMs };
   }
 
   /** Hands on the batch that was read, a run of each metric and table. @returns how many samples were taken */
@@ -74,10 +84,21 @@ export class BatchIntake {
       for (let metric = metricStart[table]; metric < metricStart[table + 1]; metric += 1) {
         run.series = seriesOfMetric[metric];
         run.counter = this.#counters.has(run.series);
-        if (run.series !== noSeries) added += sink.add(run);
+        if (run.series !== noSeries) {
+          added += sink.add(run);
+          this.#seeTimes(run);
+        }
         run.valueStart += run.timeEnd - run.timeStart;
       }
     }
     return added;
+  }
+
+  #seeTimes({ timesMs, timeStart, timeEnd, values, valueStart }: SampleRun): void {
+    for (let i = timeStart, v = valueStart; i < timeEnd; i += 1, v += 1) {
+      if (Number.isNaN(values[v])) continue;
+      if (timesMs[i] < this.#earliestMs) this.#earliestMs = timesMs[i];
+      if (timesMs[i] > this.#latestMs) this.#latestMs = timesMs[i];
+    }
   }
 }

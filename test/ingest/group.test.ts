@@ -88,6 +88,17 @@ describe("a group", () => {
   });
 });
 
+it("batches of one group keep their own times", () => {
+  const ingest = new IngestHarness();
+  const call = ingest.connect("press");
+  call.batches(batch(1, [1]), batch(2, [2], { timeMs: dayMs + 20_000 }));
+  ingest.flush();
+  expect(ingest.windows().map(({ startMs, sum }) => [startMs - dayMs, sum])).toEqual([
+    [0, 1],
+    [20_000, 2],
+  ]);
+});
+
 describe("a batch that was filtered to nothing", () => {
   function filtered(name: string, values: number[], refused: number, timeMs = dayMs) {
     it(`is acked when ${name}, and its sequence is used up`, () => {

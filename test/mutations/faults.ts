@@ -194,8 +194,8 @@ export const faults: readonly Fault[] = [
   {
     name: "a group is not found by its latest samples",
     file: "ingest/admission.ts",
-    text: "    toMs = Math.max(toMs, table.lastTimesMs[at]);",
-    replacement: "    toMs = Math.max(toMs, table.firstTimesMs[at]);",
+    text: "      this.#span.toMs = Math.max(this.#span.toMs, latestMs);",
+    replacement: "      this.#span.toMs = Math.max(this.#span.toMs, added.earliestMs);",
     tests: ["test/query/sample-answer.test.ts", "test/query/sample-pages.test.ts"],
   },
   {
@@ -210,8 +210,29 @@ export const faults: readonly Fault[] = [
     file: "ingest/admission.ts",
     text: "      if (!(error instanceof BatchRefused)) throw error;",
     replacement: `      if (!(error instanceof BatchRefused)) throw error;
-      this.#intake.addTo(this.#windows);`,
+      this.#intake.addTo(this.#samples, 0);`,
     tests: ["test/ingest/refusal.test.ts"],
+  },
+  {
+    name: "samples get the times of the batch before",
+    file: "ingest/admission.ts",
+    text: "      this.#samples.beginBatch();\n",
+    replacement: "",
+    tests: ["test/ingest/group.test.ts"],
+  },
+  {
+    name: "samples go to the window that their series had before",
+    file: "lib/aggregate/held-windows.ts",
+    text: "table.series[at] === series && table.starts[at] === startMs ? at : -1",
+    replacement: "table.series[at] === series ? at : -1",
+    tests: ["test/aggregate/sample-runs.test.ts"],
+  },
+  {
+    name: "a window is taken for that of a series which shares its place",
+    file: "lib/aggregate/held-windows.ts",
+    text: "at < table.length && table.series[at] === series &&",
+    replacement: "at < table.length &&",
+    tests: ["test/aggregate/sample-runs.test.ts"],
   },
   {
     name: "a batch that is refused whole does not use up its sequence",
