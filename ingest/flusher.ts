@@ -1,7 +1,7 @@
 import { type HeldShard, type HeldTier, HeldWindows, type TierBounds } from "../lib/aggregate/held-windows.ts";
 import type { Shard } from "../lib/aggregate/shard.ts";
-import type { Tier } from "../lib/aggregate/tiers.ts";
-import { WindowSet } from "../lib/aggregate/window-set.ts";
+import { type Tier, windowStart } from "../lib/aggregate/tiers.ts";
+import { type SampleRun, WindowSet } from "../lib/aggregate/window-set.ts";
 import {
   appendWindow,
   createWindowTable,
@@ -150,7 +150,11 @@ export class Flusher implements WholeWindows {
     const { tiers, rolledMs } = this.#store;
     if (tiers.length === 1 || !((span.fromMs ?? Number.POSITIVE_INFINITY) < rolledMs[1])) return undefined;
     const windows = new WindowSet(tiers.map(({ widthMs }) => widthMs));
-    for (let i = 0; i < samples.length; i += 1) windows.add(samples.at(i));
+    for (let i = 0; i < samples.length; i += 1) {
+      const run = samples.at(i);
+      // One late sample does not make windows of all others in its group.
+      if (startsBefore(run, tiers[1].widthMs, rolledMs[1])) windows.add(run);
+    }
     windows.rollUp((t, _series, startMs) => startMs < rolledMs[t]);
     return windows;
   }
@@ -436,4 +440,10 @@ function latestOf(store: AggregateStore, nowMs: number): number {
     }
   }
   return latestMs;
+}
+
+/** Whether some sample is in a window of this width that starts before `beforeMs`. */
+function startsBefore({ timesMs, timeStart, timeEnd }: SampleRun, widthMs: number, beforeMs: number): boolean {
+  for (let i = timeStart; i < timeEnd; i += 1) if (windowStart(timesMs[i], widthMs) < beforeMs) return true;
+  return false;
 }
