@@ -6,10 +6,11 @@ import { IngestService, StreamBatchesRequestSchema } from "../proto/gen/telemetr
 import { MetricKind } from "../proto/gen/telemetry/v1/metric_pb.js";
 
 /**
- * Devices behind gateways, each with a batch of one reading per second, sent on time whether acks come or not: as lean as
+ * Devices behind gateways, each with a batch of one reading per period, sent on time whether acks come or not: as lean as
  * it can be, so that it leaves the machine to the server. Prints what it came to as a line of JSON.
  *
  *     node bench/gateway-load.ts --address 127.0.0.1:50051 --devices 10000 --metrics 10 --seconds 30
+ *     node bench/gateway-load.ts --devices 100000 --gateways 100 --period 10 --seconds 600
  */
 const { values } = parseArgs({
   options: {
@@ -17,16 +18,19 @@ const { values } = parseArgs({
     devices: { type: "string", default: "10000" },
     metrics: { type: "string", default: "10" },
     seconds: { type: "string", default: "30" },
+    period: { type: "string", default: "1" },
     gateways: { type: "string", default: "8" },
   },
 });
-const [devices, metrics, seconds, gateways] = [
+const [devices, metrics, seconds, periodSeconds, gateways] = [
   Number(values.devices),
   Number(values.metrics),
   Number(values.seconds),
+  Number(values.period),
   Number(values.gateways),
 ];
 const ticksPerSecond = 20;
+const ticksPerPeriod = ticksPerSecond * periodSeconds;
 const tickMs = 1_000 / ticksPerSecond;
 const handles = Array.from({ length: metrics }, (_, m) => m + 1);
 const ackTimesMs: number[] = [];
@@ -38,7 +42,7 @@ ackTimesMs.sort((a, b) => a - b);
 const at = (part: number) => Number((ackTimesMs[Math.floor(part * (ackTimesMs.length - 1))] ?? 0).toFixed(2));
 const { user, system } = process.cpuUsage();
 const result = {
-  samplesSent: devices * metrics * seconds,
+  samplesSent: devices * metrics * Math.floor(seconds / periodSeconds),
   samplesAcked: acked * metrics,
   seconds: Number(((performance.now() - startMs) / 1_000).toFixed(3)),
   ackP50Ms: at(0.5),
@@ -69,12 +73,14 @@ async function run(gateway: number): Promise<void> {
   };
   read().then(done.resolve, done.reject);
   for (const device of mine) await stream.write(registration(device));
+  const dueAt = Array.from({ length: ticksPerPeriod }, (_, tick) => mine.filter((_, i) => i % ticksPerPeriod === tick));
   const beganMs = performance.now();
-  for (let tick = 0; tick < seconds * ticksPerSecond; tick += 1) {
+  for (let tick = 0; tick < Math.floor(seconds / periodSeconds) * ticksPerPeriod; tick += 1) {
     const waitMs = beganMs + tick * tickMs - performance.now();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-    const sequence = 1 + Math.floor(tick / ticksPerSecond);
-    const due = mine.filter((_, i) => i % ticksPerSecond === tick % ticksPerSecond);
+    const sequence = 1 + Math.floor(tick / ticksPerPeriod);
+    const due = dueAt[tick % ticksPerPeriod] ?? [];
+    if (due.length === 0) continue;
     const nowMs = Date.now();
     const batches = due.map((device) => {
       sentMs.set(device + 1, performance.now());

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -61,6 +61,11 @@ export class BenchServer {
     return (Number(fields[11]) + Number(fields[12])) / 100;
   }
 
+  /** Open files, sockets and other handles. */
+  handles(): number {
+    return readdirSync(`/proc/${this.#process.pid}/fd`).length;
+  }
+
   /** Another one on the same data. */
   async restart(flags: readonly string[] = []): Promise<BenchServer> {
     await this.#end();
@@ -81,15 +86,22 @@ export class BenchServer {
 }
 
 export interface LoadResult {
+  readonly samplesSent: number;
   readonly samplesAcked: number;
   readonly seconds: number;
   readonly ackP50Ms: number;
   readonly ackP99Ms: number;
 }
 
-/** Devices that send a reading of all their metrics each second, for so long. */
-export function startLoad(server: BenchServer, devices: number, metrics: number, seconds: number): Promise<LoadResult> {
-  const flags = { address: server.address, devices, metrics, seconds };
+/** Devices that send a reading of all their metrics once per period of seconds, for so long. */
+export function startLoad(
+  server: BenchServer,
+  devices: number,
+  metrics: number,
+  seconds: number,
+  { period = 1, gateways = 8 } = {},
+): Promise<LoadResult> {
+  const flags = { address: server.address, devices, metrics, seconds, period, gateways };
   return lastLine(
     loadFile,
     Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]),

@@ -1,11 +1,11 @@
 import { deviceHandlers } from "../ingest/device-service.ts";
 import { Inlet } from "../ingest/inlet.ts";
 import { defaultQuotas, type IngestQuotas } from "../ingest/quotas.ts";
-import { ingestHandlers } from "../ingest/service.ts";
+import { directStreams, ingestHandlers } from "../ingest/service.ts";
 import { Writer } from "../ingest/writer.ts";
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import { systemClock } from "../lib/base/clock.ts";
-import { latenessMsDefault } from "../lib/base/limits.ts";
+import { latenessMsDefault, receiveWindowBytesDefault } from "../lib/base/limits.ts";
 import type { Log } from "../lib/base/log.ts";
 import { type KeyPair, RpcServer } from "../lib/rpc/server.ts";
 import { DeviceFeed } from "../lib/store/device-feed.ts";
@@ -23,6 +23,7 @@ import { Subscriptions } from "../query/subscriptions.ts";
 import { adminHandlers } from "./admin-service.ts";
 import { describeQuotas } from "./quota-options.ts";
 import { describeRaw } from "./raw-options.ts";
+import { describeReceiveWindow } from "./receive-window.ts";
 import { describeTiers } from "./tier-options.ts";
 
 export interface ServerOptions {
@@ -44,6 +45,8 @@ export interface ServerOptions {
   readonly subscriberStalledMsMax?: number;
   /** For how long samples can be read back; undefined: not at all. */
   readonly keepRaw?: RawRetention | undefined;
+  /** What a client may send on a call before it is read; `receiveWindowBytesDefault` by default. */
+  readonly receiveWindowBytes?: number;
   /**
    * Adds further services before gRPC is served. What they put into the inlet is settled and answered as all else.
    */
@@ -83,6 +86,7 @@ export class TidemarkServer {
     quotas = defaultQuotas,
     subscriberStalledMsMax,
     keepRaw,
+    receiveWindowBytes = receiveWindowBytesDefault,
     services,
     fault,
   }: ServerOptions): Promise<TidemarkServer> {
@@ -101,7 +105,7 @@ export class TidemarkServer {
       onUpdate: (update) => feed.publish(update),
       onDevices: (events) => deviceFeed.publish(events),
     };
-    const rpc = new RpcServer(log);
+    const rpc = new RpcServer(log, receiveWindowBytes);
     const clock = systemClock;
     const subscriptions = new Subscriptions(feed, tiers, ending.signal);
     const barrier: QueryOptions["barrier"] = (selector, sessions) => writer.call("barrier", selector, sessions);
@@ -112,6 +116,7 @@ export class TidemarkServer {
     };
     const standing: QueryOptions["standing"] = (deviceIds) => writer.call("standing", deviceIds);
     rpc.add(IngestService, "bytes", ingestHandlers(inlet));
+    rpc.addDirect(IngestService.method.streamBatches, directStreams(inlet));
     rpc.add(
       QueryService,
       "messages",
@@ -142,6 +147,7 @@ export class TidemarkServer {
     log.info(`tiers: ${describeTiers(tiers, latenessMs)}`);
     log.info(`raw samples: ${describeRaw(keepRaw)}`);
     log.info(`limits: ${describeQuotas(quotas)}`);
+    log.info(`receive window: ${describeReceiveWindow(receiveWindowBytes)}`);
     try {
       const address = await rpc.listen(grpc, tls);
       return new TidemarkServer(address, { rpc, inlet, writer, reader, ending });

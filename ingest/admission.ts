@@ -21,10 +21,11 @@ import { type CallEvent, readSlab, type Slab } from "./slab.ts";
 /** What a group of slabs comes to: all of it is stored and answered together. */
 export interface Group {
   readonly bounds: GroupBounds;
-  /** For the journal; undefined when nothing was settled. */
+  /** For the journal, until the next group is admitted; undefined when nothing was settled. */
   readonly records: Uint8Array | undefined;
   readonly span: GroupSpan;
-  readonly catalog: CatalogChanges;
+  /** Undefined when nothing of it has changed. */
+  readonly catalog: CatalogChanges | undefined;
   /** Its samples, until the next group is admitted. */
   readonly samples: SampleRuns;
   /** Devices with samples in the group. */
@@ -110,7 +111,7 @@ export class Admission {
       bounds,
       records: this.#records.take(bounds),
       span: { ...(this.#span.fromMs > this.#span.toMs ? noSpan : this.#span), receivedMs: nowMs },
-      catalog: this.#sessions.changes,
+      catalog: this.#sessions.changes.isEmpty ? undefined : this.#sessions.changes,
       samples: this.#samples,
       devices: this.#devices,
       calls: this.#touched,
@@ -196,7 +197,7 @@ export class Admission {
     if (!this.#isWithinRate(call, device)) return;
     let counted = 0;
     let refused = 0;
-    let bytes: Uint8Array = noBytes;
+    let isReadable = false;
     let latestMs = Number.NEGATIVE_INFINITY;
     const watermarkMs = watermarkOf(device.session, this.#nowMs, this.#latenessMs);
     try {
@@ -206,7 +207,7 @@ export class Admission {
       ({ added: counted, latestMs } = added);
       this.#span.fromMs = Math.min(this.#span.fromMs, added.earliestMs);
       this.#span.toMs = Math.max(this.#span.toMs, latestMs);
-      bytes = message.subarray(header.start, header.end);
+      isReadable = true;
       for (const refusal of verdict) {
         refused += refusal.samples;
         this.#refuse(call, device, { ...refusal, sequence: BigInt(sequence) });
@@ -226,8 +227,9 @@ export class Admission {
     this.#counted.samplesRefused += refused;
     this.#rates.add(device.state.device, counted + refused, this.#elapsedMs);
     this.#checkRate(call, device.state);
-    const record = { sequence, counted, refused, samplesLost: 0, batchesLost: 0, watermarkMs, bytes };
-    this.#settle(call, device, record, latestMs);
+    const record = { sequence, counted, refused, samplesLost: 0, batchesLost: 0, watermarkMs };
+    if (isReadable) this.#settle(call, device, record, latestMs, message, header.start, header.end);
+    else this.#settle(call, device, record, latestMs);
   }
 
   #refuse(call: Call, device: CallDevice, refusal: Refusal): void {
@@ -266,7 +268,7 @@ export class Admission {
       reason: gap.reason,
       recordedAtMs: this.#nowMs,
     });
-    const none = { counted: 0, refused: 0, watermarkMs: Number.NEGATIVE_INFINITY, bytes: noBytes };
+    const none = { counted: 0, refused: 0, watermarkMs: Number.NEGATIVE_INFINITY };
     this.#settle(call, device, { sequence: last, samplesLost, batchesLost, ...none }, Number.NEGATIVE_INFINITY);
   }
 
@@ -349,26 +351,37 @@ export class Admission {
     }
   }
 
-  /** @param latestMs of the times of its samples, or -infinity */
-  #settle(call: Call, target: CallDevice, record: Omit<JournalRecord, "session">, latestMs: number): void {
+  /**
+   * @param message where the batch lies, from `start` to `end`
+   * @param latestMs of the times of its samples, or -infinity
+   */
+  #settle(
+    call: Call,
+    target: CallDevice,
+    record: Omit<JournalRecord, "session" | "bytes">,
+    latestMs: number,
+    message?: Uint8Array,
+    start = 0,
+    end = 0,
+  ): void {
     const { session } = target;
-    this.#records.add({ ...record, session: session.id });
-    this.#sessions.advance(session, {
-      ackedSequence: record.sequence,
-      samplesCounted: session.samplesCounted + record.counted,
-      samplesRefused: session.samplesRefused + record.refused,
-      samplesLost: session.samplesLost + record.samplesLost,
-      batchesLost: session.batchesLost + record.batchesLost,
-      lastSeenAtMs: this.#nowMs,
-      latestEventMs: latestEventAfter(session, latestMs, this.#nowMs, this.#latenessMs),
-      latestSampleMs: latestSampleAfter(session, latestMs, this.#nowMs),
-    });
-    if (record.counted > 0) this.#devices.add(target.state);
+    const { sequence, counted, refused, samplesLost, batchesLost, watermarkMs } = record;
+    const settled = { session: session.id, sequence, counted, refused, samplesLost, batchesLost, watermarkMs };
+    this.#records.add(settled, message, start, end);
+    this.#sessions.marks.touch(session);
+    session.ackedSequence = sequence;
+    session.samplesCounted += counted;
+    session.samplesRefused += refused;
+    session.samplesLost += samplesLost;
+    session.batchesLost += batchesLost;
+    session.latestEventMs = latestEventAfter(session, latestMs, this.#nowMs, this.#latenessMs);
+    session.latestSampleMs = latestSampleAfter(session, latestMs, this.#nowMs);
+    // Behind those that look how long it has been silent.
+    session.lastSeenAtMs = this.#nowMs;
+    if (counted > 0) this.#devices.add(target.state);
     call.ack(target);
   }
 }
-
-const noBytes: Uint8Array = new Uint8Array(0);
 
 function noCounters(): AdmissionCounters {
   return { samplesCounted: 0, samplesRefused: 0, batchesDuplicate: 0, rateDelays: 0, refused: new RefusalCounts() };

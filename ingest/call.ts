@@ -8,6 +8,7 @@ import {
   refusalsPerAckMax,
   rejectsPerAnswerMax,
 } from "../lib/base/limits.ts";
+import { type AckedDevice, encodeAck } from "../lib/wire/ack-encoder.ts";
 import type {
   DeviceAckSchema,
   IngestLimitsSchema,
@@ -157,8 +158,7 @@ export class Call {
       answers.push(encodeStream({ case: "registered", value: this.#registeredOf(device) }));
     }
     if (this.#toAck.size > 0) {
-      const devices = [...this.#toAck].map(takeAck);
-      answers.push(encodeStream({ case: "ack", value: { devices } }));
+      answers.push(this.#takeAcks());
     }
     // Behind the acks: a client that is told to stop has settled what it can.
     for (const value of this.#rejects) answers.push(encodeStream({ case: "reject", value }));
@@ -167,6 +167,18 @@ export class Call {
     // An error status would overtake the acks before it: the reason goes in band, the stream ends with OK.
     answers.push(encodeStream({ case: "reject", value: toReject(this.end, 0) }));
     return { answers, end: "ok" };
+  }
+
+  #takeAcks(): Uint8Array {
+    const plain: AckedDevice[] = [];
+    for (const { handle, session, refusals } of this.#toAck) {
+      if (refusals.length > 0) {
+        const devices = [...this.#toAck].map(takeAck);
+        return encodeStream({ case: "ack", value: { devices } });
+      }
+      plain.push({ deviceHandle: handle, ackedSequence: session.ackedSequence });
+    }
+    return encodeAck(plain);
   }
 
   #pushResponse(): Uint8Array {

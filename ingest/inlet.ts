@@ -100,6 +100,13 @@ export class Inlet {
     this.#builder.add(call.id, event, message);
   }
 
+  /** For calls of this inlet: gives the bytes a place, if they need not wait for it. */
+  reserveNow(bytes: number): boolean {
+    if (this.#waiting.length > 0 || this.#bytesInFlight >= ingestBytesInFlightMax) return false;
+    this.#bytesInFlight += bytes;
+    return true;
+  }
+
   /** For calls of this inlet: resolves when the bytes have a place; messages get theirs in turn. */
   async reserve(bytes: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -135,7 +142,9 @@ export class InletCall {
   readonly method: CallMethod;
   readonly #inlet: Inlet;
   readonly #clock: Clock;
-  readonly #answers: Uint8Array[] = [];
+  /** Called when there are answers to take, or the call is over. */
+  onChange: (() => void) | undefined;
+  #answers: Uint8Array[] = [];
   #state: "open" | "half-closed" | "over" = "open";
   #failure: TelemetryError | undefined;
   #bytesInFlight = 0;
@@ -146,8 +155,8 @@ export class InletCall {
   /** A device of the call is over its rate: nothing is taken until then. */
   #quota = { untilMs: 0, detail: "" };
   #drained = false;
-  /** Wakes whoever waits for answers, or for room. */
-  #changed = Promise.withResolvers<void>();
+  /** Wakes whoever waits for answers, or for room; undefined: nobody does. */
+  #changed: PromiseWithResolvers<void> | undefined;
   #wakeWaiting: (() => void) | undefined;
 
   constructor(inlet: Inlet, id: number, method: CallMethod, clock: Clock) {
@@ -162,9 +171,32 @@ export class InletCall {
     return this.#bytesInFlight;
   }
 
+  /** Whether there will be no more answers than those that wait. */
+  get isOver(): boolean {
+    return this.#state === "over";
+  }
+
+  /** Why the call has failed; undefined: it has not. */
+  get failure(): TelemetryError | undefined {
+    return this.#failure;
+  }
+
   /** Whether the server has ended the call before its client did. */
   get drained(): boolean {
     return this.#drained;
+  }
+
+  /**
+   * Takes a request message if nothing has to be waited for: most are, without the price of a promise.
+   * @param message must not change for a turn of the event loop
+   * @returns false: it was not taken, and is to be sent
+   */
+  sendNow(message: Uint8Array): boolean {
+    if (this.#state !== "open" || this.#full || this.#quotaMs > 0) return false;
+    if (this.#registering && !isRegistration(message)) return false;
+    if (!this.#inlet.reserveNow(message.length)) return false;
+    this.#take(message);
+    return true;
   }
 
   /**
@@ -173,6 +205,7 @@ export class InletCall {
    * @returns false when the call takes no more
    */
   async send(message: Uint8Array): Promise<boolean> {
+    if (this.#full) await this.#whileSlow(diskBehind, this.#room());
     if (this.#registering && !isRegistration(message)) await this.#whileSlow(diskBehind, this.#registered());
     if (this.#quotaMs > 0) {
       await this.#whileSlow(encodeSlowDown(SlowDownCause.QUOTA, this.#quota.detail), this.#waitForQuota());
@@ -182,13 +215,17 @@ export class InletCall {
       this.#inlet.release(message.length);
       return false;
     }
+    this.#take(message);
+    if (this.#full) await this.#whileSlow(diskBehind, this.#room());
+    return this.#state === "open";
+  }
+
+  #take(message: Uint8Array): void {
     this.#bytesInFlight += message.length;
     this.#bytesTaken += message.length;
     if (!isRegistration(message)) this.#registeredAt = -1;
     else if (this.#registeredAt !== -1) this.#registeredAt = this.#bytesTaken;
     this.#inlet.add(this, "message", message);
-    if (this.#full) await this.#whileSlow(diskBehind, this.#room());
-    return this.#state === "open";
   }
 
   /** The client has closed its side: it is answered when everything is settled. */
@@ -233,6 +270,16 @@ export class InletCall {
     this.#wake();
   }
 
+  /** The encoded responses that wait, the caller's from now on. */
+  takeAnswers(): Uint8Array[] {
+    const answers = this.#answers;
+    if (answers.length === 0) return answers;
+    this.#answers = [];
+    this.#changed?.resolve();
+    this.#changed = undefined;
+    return answers;
+  }
+
   /**
    * The encoded responses, until the call is over.
    * @throws TelemetryError when it ends with an error
@@ -245,7 +292,7 @@ export class InletCall {
         yield answer;
       } else if (this.#failure !== undefined) throw this.#failure;
       else if (this.#state === "over") return;
-      else await this.#changed.promise;
+      else await this.#change();
     }
   }
 
@@ -255,7 +302,7 @@ export class InletCall {
   }
 
   async #room(): Promise<void> {
-    while (this.#full) await this.#changed.promise;
+    while (this.#full) await this.#change();
   }
 
   /**
@@ -268,12 +315,13 @@ export class InletCall {
   }
 
   async #registered(): Promise<void> {
-    while (this.#registering) await this.#changed.promise;
+    while (this.#registering) await this.#change();
   }
 
   /** Milliseconds until no device of the call is over its rate any more, as far as is known. */
   get #quotaMs(): number {
-    return this.#state === "open" ? this.#quota.untilMs - this.#clock.elapsedMs() : 0;
+    if (this.#quota.untilMs === 0 || this.#state !== "open") return 0;
+    return this.#quota.untilMs - this.#clock.elapsedMs();
   }
 
   async #waitForQuota(): Promise<void> {
@@ -296,10 +344,16 @@ export class InletCall {
     clearTimeout(timer);
   }
 
+  async #change(): Promise<void> {
+    this.#changed ??= Promise.withResolvers();
+    await this.#changed.promise;
+  }
+
   #wake(): void {
     this.#wakeWaiting?.();
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    this.#changed?.resolve();
+    this.#changed = undefined;
+    this.onChange?.();
   }
 }
 

@@ -134,7 +134,7 @@ function conflate(
 }
 
 function hasChanges({ records, catalog }: Group): boolean {
-  return records !== undefined || !catalog.isEmpty;
+  return records !== undefined || catalog !== undefined;
 }
 
 export function diskFull(cause: unknown): TelemetryError {

@@ -1,5 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { TelemetryError } from "../lib/base/errors.ts";
+import type { DirectHandler } from "../lib/rpc/direct-call.ts";
 import type { CallContext, Handlers } from "../lib/rpc/server.ts";
 import type { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { StreamBatchesResponseSchema } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
@@ -32,6 +33,38 @@ export function ingestHandlers(inlet: Inlet): Handlers<typeof IngestService, "by
       yield* call.answers();
       if (call.drained) yield drainMessage;
     },
+  };
+}
+
+/** `StreamBatches` by callbacks: what most of the data comes by. */
+export function directStreams(inlet: Inlet): DirectHandler {
+  return (direct) => {
+    const call = inlet.open("stream");
+    let isSending = false;
+    const answer = () => {
+      if (isSending) return;
+      const answers = call.takeAnswers();
+      const isLast = call.isOver;
+      if (isLast && call.drained) answers.push(drainMessage);
+      if (answers.length > 0) {
+        isSending = true;
+        direct.send(answers, () => {
+          isSending = false;
+          answer();
+        });
+      }
+      if (isLast) direct.end(call.failure);
+    };
+    call.onChange = answer;
+    return {
+      onMessage(message) {
+        if (call.sendNow(message)) return true;
+        void call.send(message).then((mayGoOn) => mayGoOn && direct.resume());
+        return false;
+      },
+      onEnd: () => call.halfClose(),
+      onOver: () => call.cancel(),
+    };
   };
 }
 

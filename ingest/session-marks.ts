@@ -5,12 +5,11 @@ export class SessionMarks {
   /** Sessions whose stored marks are behind the journal, the longest behind first. */
   readonly #dirty = new Map<Session, { since: JournalPosition; sinceMs: number }>();
   /** As they were before the group. */
-  #marks = new Map<Session, SessionMark>();
+  readonly #marks = new Map<Session, SessionMark>();
 
-  /** Moves the mark of a session. */
-  advance(session: Session, mark: Partial<SessionMark>): void {
+  /** The mark of a session is about to be moved. */
+  touch(session: Session): void {
     if (!this.#marks.has(session)) this.#marks.set(session, markOf(session));
-    Object.assign(session, mark);
   }
 
   /** The group is in the journal at this position. */
@@ -18,13 +17,13 @@ export class SessionMarks {
     for (const session of this.#marks.keys()) {
       if (!this.#dirty.has(session)) this.#dirty.set(session, { since: position, sinceMs: nowMs });
     }
-    this.#marks = new Map();
+    this.#marks.clear();
   }
 
   /** The group could not be stored. */
   rollback(): void {
     for (const [session, mark] of this.#marks) Object.assign(session, mark);
-    this.#marks = new Map();
+    this.#marks.clear();
   }
 
   /** Position of the first group that some stored mark does not show; infinity when all show all. */

@@ -86,7 +86,8 @@ export class Sessions {
 
   /** Moves the mark of a session. */
   advance(session: Session, mark: Partial<SessionMark>): void {
-    this.marks.advance(session, mark);
+    this.marks.touch(session);
+    Object.assign(session, mark);
   }
 
   /** Position of the first group that some stored mark does not show; infinity when all show all. */

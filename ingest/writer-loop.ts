@@ -18,6 +18,7 @@ import type { IngestQuotas } from "./quotas.ts";
 import { RecentMax } from "./recent-max.ts";
 import { RegistryWrites } from "./registry-writes.ts";
 import { Sessions } from "./sessions.ts";
+import { packSettlements } from "./settled-slab.ts";
 import type { Slab } from "./slab.ts";
 import { standingOf } from "./standing.ts";
 import type { FromWriter, ToWriter, WriterCalls, WriterStatus } from "./writer-messages.ts";
@@ -108,7 +109,8 @@ export class WriterLoop {
     });
     pipeline.outcomes.subscribe(({ settlements, stored }) => {
       if (stored) this.#groups += 1;
-      this.#post({ kind: "settled", slabBytes: this.#slabBytes, settlements });
+      const settled = packSettlements(settlements);
+      this.#post({ kind: "settled", slabBytes: this.#slabBytes, settled }, [settled.bytes.buffer, settled.numbers.buffer]);
     });
     pipeline.updates.subscribe((update) => this.#post({ kind: "update", update }));
     port.on("message", (message: ToWriter) => this.#onMessages(message));
@@ -119,8 +121,8 @@ export class WriterLoop {
     this.#silentTimer = setInterval(() => this.#events.tick(), finalCheckMs);
   }
 
-  #post(message: FromWriter): void {
-    this.#port.postMessage(message);
+  #post(message: FromWriter, transfer: ArrayBuffer[] = []): void {
+    this.#port.postMessage(message, transfer);
   }
 
   /** Whatever has come in since the last group becomes one group: the busier, the larger the commit. */

@@ -8,11 +8,11 @@ import type { Standing } from "../lib/store/registry.ts";
 import type { Selector } from "../lib/store/selector.ts";
 import type { Durability, JournalPosition, OpenRequest } from "../lib/store/store.ts";
 import type { AdmissionCounters } from "./admission.ts";
-import type { Settlement } from "./call.ts";
 import type { HeldOpenWindows } from "./flusher.ts";
 import type { IngestQuotas } from "./quotas.ts";
 import type { RefusalCount } from "./refusal-counts.ts";
 import type { DeviceRequest } from "./registry.ts";
+import type { SettledSlab } from "./settled-slab.ts";
 import type { Slab } from "./slab.ts";
 
 /** What the writer thread is started with. */
@@ -96,7 +96,7 @@ export interface WriterReady {
 export type FromWriter =
   | WriterReady
   | { readonly kind: "failed"; readonly error: TelemetryErrorFields }
-  | { readonly kind: "settled"; readonly slabBytes: number; readonly settlements: readonly Settlement[] }
+  | { readonly kind: "settled"; readonly slabBytes: number; readonly settled: SettledSlab }
   | { readonly kind: "update"; readonly update: LiveUpdate }
   | { readonly kind: "devices"; readonly events: readonly DeviceEvent[] }
   | { readonly kind: "reply"; readonly reply: ThreadReply };

@@ -8,6 +8,7 @@ import { ThreadCalls } from "../lib/base/thread-calls.ts";
 import type { DeviceEvent } from "../lib/store/device-feed.ts";
 import type { LiveUpdate } from "../lib/store/live-feed.ts";
 import type { Settlement } from "./call.ts";
+import { unpackSettlements } from "./settled-slab.ts";
 import type { Slab } from "./slab.ts";
 import type { FromWriter, ToWriter, WriterCalls, WriterOptions, WriterReady } from "./writer-messages.ts";
 
@@ -75,7 +76,9 @@ export class Writer {
   }
 
   #onMessage(message: FromWriter): void {
-    if (message.kind === "settled") this.listener?.onSettled(message.settlements, message.slabBytes);
+    if (message.kind === "settled") {
+      this.listener?.onSettled(unpackSettlements(message.settled), message.slabBytes);
+    };
     else if (message.kind === "update") this.listener?.onUpdate(message.update);
     else if (message.kind === "devices") this.listener?.onDevices(message.events);
     else if (message.kind === "reply") this.#calls.onReply(message.reply);

@@ -49,7 +49,7 @@ function groupOf(bytesMax: number) {
     length += bytes.length;
     if (length > bytesMax && samples > 0) break;
     const refused = { refused: 0, samplesLost: 0, batchesLost: 0 };
-    records.add({ session: 1, sequence, counted: batchSamples, ...refused, watermarkMs: nowMs, bytes });
+    records.add({ session: 1, sequence, counted: batchSamples, ...refused, watermarkMs: nowMs }, bytes);
     samples += batchSamples;
   }
   const bytes = records.take({ nowMs, keptFromMs: 0, latestMs: nowMs, latenessMs: 30_000 }) ?? new Uint8Array();

@@ -1,5 +1,7 @@
-import type { Handlers } from "../../lib/rpc/server.ts";
-import type { NamedService } from "../../proto/gen/bench/v1/named_service_pb.js";
+import { TelemetryError } from "../../lib/base/errors.ts";
+import type { DirectHandler } from "../../lib/rpc/direct-call.ts";
+import type { RpcServer } from "../../lib/rpc/server.ts";
+import { NamedService } from "../../proto/gen/bench/v1/named_service_pb.js";
 import { encodeAck, encodeNamedAck } from "./acks.ts";
 import type { Door } from "./door.ts";
 import { readNamedColumns } from "./protobuf-body.ts";
@@ -8,81 +10,67 @@ import { readNamedColumns } from "./protobuf-body.ts";
 const outstandingMax = 64;
 
 /** `bench.v1.NamedService`, through a door. */
-export function namedHandlers(door: Door): Handlers<typeof NamedService, "bytes"> {
-  return {
-    async pushNamed(request) {
-      return encodeNamedAck(await door.pushEncoded(readNamedColumns(asBuffer(request))));
+export function addNamedService(rpc: RpcServer, door: Door): void {
+  rpc.add(NamedService, "bytes", {
+    pushNamed: async (request) => encodeNamedAck(await door.pushEncoded(readNamedColumns(asBuffer(request)))),
+    // biome-ignore lint/correctness/useYield: it has nothing to answer
+    async *streamNamed() {
+      throw new TelemetryError("UNIMPLEMENTED", "NOT_DIRECT", "send without compression and without a deadline");
     },
-
-    async *streamNamed(requests) {
-      const stream = new NamedStream(door);
-      void stream.take(requests);
-      yield* stream.answers();
-    },
-  };
+  });
+  rpc.addDirect(NamedService.method.streamNamed, namedStreams(door));
 }
 
-/** One stream. Acks go out as batches are settled; a batch that is refused ends it. */
-class NamedStream {
-  readonly #door: Door;
-  #answers: Uint8Array[] = [];
-  #outstanding = 0;
-  #isEnding = false;
-  #failure: { readonly error: unknown } | undefined;
-  #changed = Promise.withResolvers<void>();
-
-  constructor(door: Door) {
-    this.#door = door;
-    door.draining.addEventListener("abort", this.#end, { once: true });
-    if (door.draining.aborted) this.#end();
-  }
-
-  async take(requests: AsyncIterable<Uint8Array>): Promise<void> {
-    try {
-      for await (const request of requests) {
-        void this.#push(request);
-        while (this.#outstanding + this.#answers.length >= outstandingMax) await this.#changed.promise;
+/** Acks go out as batches are settled; a batch that is refused ends its stream. */
+export function namedStreams(door: Door): DirectHandler {
+  return (call) => {
+    let answers: Uint8Array[] = [];
+    let outstanding = 0;
+    let isEnding = false;
+    let isSending = false;
+    let isHeld = false;
+    const answer = () => {
+      if (isSending) return;
+      if (answers.length > 0) {
+        isSending = true;
+        call.send(answers, () => {
+          isSending = false;
+          answer();
+        });
+        answers = [];
+      } else if (isEnding && outstanding === 0) call.end();
+      if (isHeld && outstanding + answers.length < outstandingMax) {
+        isHeld = false;
+        call.resume();
       }
-    } catch (error) {
-      this.#failure ??= { error };
-    }
-    this.#end();
-  }
-
-  async *answers(): AsyncGenerator<Uint8Array, void> {
-    for (;;) {
-      const answer = this.#answers.shift();
-      if (answer !== undefined) {
-        this.#wake();
-        yield answer;
-      } else if (this.#failure !== undefined) throw this.#failure.error;
-      else if (this.#isEnding && this.#outstanding === 0) return;
-      else await this.#changed.promise;
-    }
-  }
-
-  async #push(request: Uint8Array): Promise<void> {
-    this.#outstanding += 1;
-    try {
-      const batch = readNamedColumns(asBuffer(request));
-      this.#answers.push(encodeAck(batch.deviceHandle, await this.#door.pushEncoded(batch)));
-    } catch (error) {
-      this.#failure ??= { error };
-    }
-    this.#outstanding -= 1;
-    this.#wake();
-  }
-
-  readonly #end = () => {
-    this.#isEnding = true;
-    this.#door.draining.removeEventListener("abort", this.#end);
-    this.#wake();
+    };
+    const push = async (request: Uint8Array) => {
+      try {
+        const batch = readNamedColumns(asBuffer(request));
+        answers.push(encodeAck(batch.deviceHandle, await door.pushEncoded(batch)));
+      } catch (error) {
+        call.end(error);
+      }
+      outstanding -= 1;
+      answer();
+    };
+    const end = () => {
+      isEnding = true;
+      answer();
+    };
+    door.draining.addEventListener("abort", end, { once: true });
+    if (door.draining.aborted) end();
+    return {
+      onMessage(request) {
+        outstanding += 1;
+        void push(request);
+        isHeld = outstanding + answers.length >= outstandingMax;
+        return !isHeld;
+      },
+      onEnd: end,
+      onOver: () => door.draining.removeEventListener("abort", end),
+    };
   };
-
-  #wake(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
-  }
 }
 
 /** grpc-js hands out Buffers. */

@@ -1,4 +1,5 @@
 import { silentLog } from "../../lib/base/log.ts";
+import type { DirectHandler } from "../../lib/rpc/direct-call.ts";
 import { type Handlers, type KeyPair, RpcServer } from "../../lib/rpc/server.ts";
 import { type BatchHeader, readBatchHeader } from "../../lib/wire/batch-decoder.ts";
 import { WireReader } from "../../lib/wire/wire-reader.ts";
@@ -17,6 +18,8 @@ export async function startNull(tls: KeyPair | undefined): Promise<Backend> {
   const rpc = new RpcServer(silentLog);
   rpc.add(IngestService, "bytes", ingestHandlers);
   rpc.add(NamedService, "bytes", namedHandlers);
+  rpc.addDirect(IngestService.method.streamBatches, answeredAtOnce(streamAnswers));
+  rpc.addDirect(NamedService.method.streamNamed, answeredAtOnce(namedAnswers));
   const address = await rpc.listen("127.0.0.1:0", tls);
   const json = Promise.resolve(acked("json-rows", anySequence));
   const protobuf = Promise.resolve(acked("protobuf-rows", anySequence));
@@ -36,10 +39,7 @@ const namedAck = encodeNamedAck(anySequence);
 const namedHandlers: Handlers<typeof NamedService, "bytes"> = {
   pushNamed: async () => namedAck,
   async *streamNamed(requests) {
-    for await (const request of requests) {
-      const { deviceHandle, sequence } = readNamedColumns(request as Buffer);
-      yield encodeAck(deviceHandle, sequence);
-    }
+    for await (const request of requests) yield* namedAnswers(request);
   },
 };
 
@@ -60,15 +60,34 @@ const ingestHandlers: Handlers<typeof IngestService, "bytes"> = {
   },
 
   async *streamBatches(requests) {
-    for await (const request of requests) {
-      const { registered, batches } = readHeads(request, "batches");
-      if (registered !== undefined) yield encodeFirstField(encodeAck(registered, 0));
-      if (batches.length > 0) {
-        yield encodeStreamAck(batches.map(({ deviceHandle, sequence }) => encodeAck(deviceHandle, sequence)));
-      }
-    }
+    for await (const request of requests) yield* streamAnswers(request);
   },
 };
+
+function namedAnswers(request: Uint8Array): Uint8Array[] {
+  const { deviceHandle, sequence } = readNamedColumns(request as Buffer);
+  return [encodeAck(deviceHandle, sequence)];
+}
+
+function streamAnswers(request: Uint8Array): Uint8Array[] {
+  const { registered, batches } = readHeads(request, "batches");
+  const answers = registered === undefined ? [] : [encodeFirstField(encodeAck(registered, 0))];
+  if (batches.length > 0) {
+    answers.push(encodeStreamAck(batches.map(({ deviceHandle, sequence }) => encodeAck(deviceHandle, sequence))));
+  }
+  return answers;
+}
+
+function answeredAtOnce(answersOf: (request: Uint8Array) => Uint8Array[]): DirectHandler {
+  return (call) => ({
+    onMessage(request) {
+      call.send(answersOf(request), () => {});
+      return true;
+    },
+    onEnd: () => call.end(),
+    onOver: () => {},
+  });
+}
 
 const message = new WireReader();
 const part = new WireReader();

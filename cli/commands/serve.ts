@@ -10,6 +10,7 @@ import {
   seriesMaxSetting,
 } from "../quota-options.ts";
 import { keepRawSetting } from "../raw-options.ts";
+import { receiveWindowSetting } from "../receive-window.ts";
 import { TidemarkServer } from "../server.ts";
 import { log, printJson, printLine } from "../terminal.ts";
 import { keptTiers, latenessSetting, retentionSetting, tiersSetting } from "../tier-options.ts";
@@ -39,6 +40,7 @@ export function addServe(program: Command): void {
     .addOption(seriesMaxSetting())
     .addOption(deviceRateSetting())
     .addOption(futureMaxSetting())
+    .addOption(receiveWindowSetting())
     .addOption(setting("--fault <point:count>", "a fault on purpose, for tests").hideHelp())
     .addOption(jsonSetting())
     .addHelpText(
@@ -65,6 +67,7 @@ Examples:
         lateness,
         keepRaw,
         durability,
+        receiveWindow,
         fault,
         json,
         ...flags
@@ -80,6 +83,7 @@ Examples:
           durability,
           quotas: quotasOf(flags),
           keepRaw,
+          receiveWindowBytes: receiveWindow,
           fault,
         });
         if (json) printJson({ event: "ready", grpc: server.address });

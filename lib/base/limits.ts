@@ -72,6 +72,14 @@ export const ingestBytesInFlightMax = 32 * mib;
 assert(callBytesInFlightMax >= messageBytesMax, "a call can have a message of any size in flight");
 assert(ingestBytesInFlightMax >= 4 * callBytesInFlightMax, "one loud call leaves room for others");
 
+/**
+ * What a client may send on a call before it is read (HTTP/2's window): 12 MB/s at a round trip of 20 ms, as much as
+ * wide-area lines carry. HTTP/2 begins with 64 KiB, and its sizes have 31 bits.
+ */
+export const receiveWindowBytesDefault = 256 * kib;
+export const receiveWindowBytesMin = 64 * kib;
+export const receiveWindowBytesMax = 64 * mib;
+
 /** A device may bring what it has not used of its rate for so long: it was offline, and catches up. */
 export const rateBurstMs = 60_000;
 /**

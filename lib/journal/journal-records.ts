@@ -40,44 +40,67 @@ const headerBytes = 44;
 const checksumAt = 40;
 const recordBytes = 56;
 
-/** Gathers the records of a group. */
-export class JournalRecords {
-  #records: JournalRecord[] = [];
-  #length = headerBytes;
+const noBytes = new Uint8Array(0);
 
-  /** @param record its bytes stay the caller's, and must not change until `take` */
-  add(record: JournalRecord): void {
-    this.#records.push(record);
-    this.#length += recordBytes + record.bytes.length;
+/** More memory than this is given back after the group that needed it. */
+const keptBytesMax = 4 * 1024 * 1024;
+
+/** Gathers the records of a group, in memory that the next group uses again. */
+export class JournalRecords {
+  #bytes = Buffer.allocUnsafe(64 * 1024);
+  #view = viewOf(this.#bytes);
+  #length = headerBytes;
+  #count = 0;
+
+  /** Adds a record, with a copy of its bytes: `from[start..end]`. */
+  add(record: Omit<JournalRecord, "bytes">, from: Uint8Array = noBytes, start = 0, end = from.length): void {
+    const at = this.#length;
+    const batchAt = at + recordBytes;
+    const batchBytes = end - start;
+    this.#length = batchAt + batchBytes;
+    if (this.#length > this.#bytes.length) this.#grow(at);
+    const view = this.#view;
+    view.setUint32(at, record.session, true);
+    view.setUint32(at + 4, batchBytes, true);
+    view.setFloat64(at + 8, record.sequence, true);
+    view.setFloat64(at + 16, record.counted, true);
+    view.setFloat64(at + 24, record.refused, true);
+    view.setFloat64(at + 32, record.samplesLost, true);
+    view.setFloat64(at + 40, record.batchesLost, true);
+    view.setFloat64(at + 48, record.watermarkMs, true);
+    if (batchBytes > 0) this.#bytes.set(from.subarray(start, end), batchAt);
+    this.#count += 1;
   }
 
-  /** The group's bytes, or undefined when there is no record; it is empty again. */
+  /** The group's bytes, until the next record is added, or undefined when there is no record; it is empty again. */
   take({ nowMs, keptFromMs, latestMs, latenessMs }: GroupBounds): Uint8Array | undefined {
-    const records = this.#records;
-    if (records.length === 0) return undefined;
-    const bytes = Buffer.allocUnsafe(this.#length);
+    if (this.#count === 0) return undefined;
+    const bytes = this.#bytes.subarray(0, this.#length);
     let at = bytes.writeUInt32LE(version, 0);
-    at = bytes.writeUInt32LE(records.length, at);
+    at = bytes.writeUInt32LE(this.#count, at);
     for (const value of [nowMs, keptFromMs, latestMs, latenessMs]) at = bytes.writeDoubleLE(value, at);
-    at = headerBytes;
-    for (const record of records) {
-      const { session, sequence, counted, refused, samplesLost, batchesLost, watermarkMs, bytes: batch } = record;
-      at = bytes.writeUInt32LE(session, at);
-      at = bytes.writeUInt32LE(batch.length, at);
-      at = bytes.writeDoubleLE(sequence, at);
-      at = bytes.writeDoubleLE(counted, at);
-      at = bytes.writeDoubleLE(refused, at);
-      at = bytes.writeDoubleLE(samplesLost, at);
-      at = bytes.writeDoubleLE(batchesLost, at);
-      at = bytes.writeDoubleLE(watermarkMs, at);
-      bytes.set(batch, at);
-      at += batch.length;
-    }
     bytes.writeUInt32LE(crc32(bytes.subarray(headerBytes)), checksumAt);
-    this.#records = [];
     this.#length = headerBytes;
+    this.#count = 0;
+    if (this.#bytes.length > keptBytesMax) this.#replace(keptBytesMax);
     return bytes;
   }
+
+  /** @param used what is in it already */
+  #grow(used: number): void {
+    const before = this.#bytes;
+    this.#replace(Math.max(before.length * 2, this.#length));
+    before.copy(this.#bytes, 0, 0, used);
+  }
+
+  #replace(length: number): void {
+    this.#bytes = Buffer.allocUnsafe(length);
+    this.#view = viewOf(this.#bytes);
+  }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
 
 /** A group that is read back. */

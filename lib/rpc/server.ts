@@ -1,5 +1,5 @@
 import type { EventEmitter } from "node:events";
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
   logVerbosity,
   Metadata,
@@ -13,11 +13,13 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { errorMessage, TelemetryError } from "../base/errors.ts";
-import { messageBytesHardMax } from "../base/limits.ts";
+import { messageBytesHardMax, receiveWindowBytesDefault } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
-import { type Answered, type Encoding, methodDefinition, methodsOf, type Received } from "./binding.ts";
+import { type Answered, type Encoding, methodDefinition, methodPath, methodsOf, type Received } from "./binding.ts";
 import { cutCall } from "./cut.ts";
+import { type DirectHandler, divert } from "./direct-call.ts";
 import { flushed, incoming } from "./flow.ts";
+import { http2ServersOf, setReceiveWindow } from "./http2-servers.ts";
 import { toStatus } from "./status.ts";
 
 // grpc-js would write to standard error what we throw or log ourselves.
@@ -63,11 +65,17 @@ export class RpcServer {
     "grpc.max_concurrent_streams": 10_000,
     "grpc.keepalive_time_ms": 60_000,
     "grpc.keepalive_timeout_ms": 20_000,
+    // Statistics that nobody reads, per message.
+    "grpc.enable_channelz": 0,
   });
+  readonly #direct = new Map<string, DirectHandler>();
   readonly #log: Log;
+  readonly #receiveWindowBytes: number;
 
-  constructor(log: Log) {
+  /** @param receiveWindowBytes what a client may send on a call before it is read */
+  constructor(log: Log, receiveWindowBytes = receiveWindowBytesDefault) {
     this.#log = log;
+    this.#receiveWindowBytes = receiveWindowBytes;
   }
 
   /** Adds a service. Call before `listen`. */
@@ -86,6 +94,13 @@ export class RpcServer {
   }
 
   /**
+   * Has the calls of a bidirectional method, which was added, go past grpc-js where they can. Call before `listen`.
+   */
+  addDirect(method: DescMethod, handler: DirectHandler): void {
+    this.#direct.set(methodPath(method), handler);
+  }
+
+  /**
    * @param address `HOST:PORT`; port 0 takes a free one
    * @param tls undefined: plaintext
    * @returns the address with its real port
@@ -98,6 +113,10 @@ export class RpcServer {
           error === null ? resolve(bound) : reject(error),
         );
       });
+      for (const http2 of http2ServersOf(this.#server)) {
+        divert(http2, this.#direct, this.#log);
+        setReceiveWindow(http2, this.#receiveWindowBytes);
+      }
       return `${address.slice(0, address.lastIndexOf(":"))}:${port}`;
     } catch (error) {
       const inUse = errorMessage(error).includes("EADDRINUSE");
@@ -131,11 +150,14 @@ interface AnyCall extends EventEmitter {
   getPeer(): string;
 }
 
+/** One for all: an exception of its own, with its stack, took a twentieth of a unary call. */
+const callOver = new Error("the call is over");
+
 function contextOf(call: AnyCall): CallContext {
   const controller = new AbortController();
   // Fires after success too: it means that the call is over.
-  call.on("cancelled", () => controller.abort());
-  if (call.cancelled) controller.abort();
+  call.on("cancelled", () => controller.abort(callOver));
+  if (call.cancelled) controller.abort(callOver);
   return { signal: controller.signal, peer: call.getPeer(), cut: () => cutCall(call) };
 }
 

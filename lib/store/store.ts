@@ -147,11 +147,12 @@ export interface Journal {
   readonly settled: JournalPosition;
   /**
    * Stores a group of records, and what they refer to, in one transaction. Durable when it returns.
-   * @param records undefined when only the catalog has changed
+   * @param records undefined when only the catalog has changed; copied
+   * @param catalog undefined when only records came
    * @param span of the records
    * @throws when it could not be stored: then nothing was
    */
-  append(records: Uint8Array | undefined, catalog: CatalogStep, span?: GroupSpan): JournalPosition;
+  append(records: Uint8Array | undefined, catalog: CatalogStep | undefined, span?: GroupSpan): JournalPosition;
   /** The groups that are not settled, in order. */
   read(): Iterable<JournalEntry>;
   /** All aggregates show the groups up to a position. It never goes back. */

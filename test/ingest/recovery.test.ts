@@ -169,9 +169,8 @@ function appendGroup(store: Store, expected: Expected, records: readonly PlainRe
       samplesLost: isBatch ? 0 : lost,
       batchesLost: isBatch ? 0 : more + 1,
       watermarkMs: Number.NEGATIVE_INFINITY,
-      bytes: isBatch ? encodeBatch(5, mark.ackedSequence + 1, tables) : new Uint8Array(),
     };
-    journal.add(record);
+    journal.add(record, isBatch ? encodeBatch(5, mark.ackedSequence + 1, tables) : undefined);
     mark.ackedSequence = record.sequence;
     mark.samplesCounted += record.counted;
     mark.samplesRefused += record.refused;
@@ -288,7 +287,7 @@ function recoveryOf(name: string, numRuns: number, open: () => { store: Store; r
       const { store, reader } = open();
       const journal = new JournalRecords();
       const marks = { sequence: 1, counted: 0, refused: 0, samplesLost: 0, batchesLost: 1, watermarkMs: 0 };
-      journal.add({ session: 8, ...marks, bytes: new Uint8Array() });
+      journal.add({ session: 8, ...marks });
       store.append(
         journal.take({ nowMs: startMs, latenessMs: latenessMsDefault, keptFromMs: 0, latestMs: startMs }),
         step({}),

@@ -106,7 +106,16 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
     );
   }
 
-  append(records: Uint8Array | undefined, catalog: CatalogStep, span: GroupSpan = noSpan): JournalPosition {
+  append(records: Uint8Array | undefined, catalog: CatalogStep | undefined, span: GroupSpan = noSpan): JournalPosition {
+    if (catalog !== undefined) this.#writeCatalog(catalog);
+    if (records !== undefined) {
+      this.position += 1;
+      this.#journal.push({ position: this.position, records: records.slice(), span });
+    }
+    return this.position;
+  }
+
+  #writeCatalog(catalog: CatalogStep): void {
     const next = (id: number, after: number) => Math.max(id, after + 1);
     for (const device of catalog.devices) {
       this.#devices.set(device.id, structuredClone(device));
@@ -123,11 +132,6 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
       this.#sessions.get(session)?.handles.set(handle, series);
       this.#handlesSince.set(`${session}/${handle}`, this.position + 1);
     }
-    if (records !== undefined) {
-      this.position += 1;
-      this.#journal.push({ position: this.position, records: records.slice(), span });
-    }
-    return this.position;
   }
 
   read(): Iterable<JournalEntry> {

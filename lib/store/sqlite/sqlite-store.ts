@@ -215,14 +215,21 @@ export class SqliteStore implements AggregateStore, Journal {
     return this.#sql.superseded.get(device, spoolId) !== undefined;
   }
 
-  append(records: Uint8Array | undefined, catalog: CatalogStep, span: GroupSpan = noSpan): JournalPosition {
+  append(records: Uint8Array | undefined, catalog: CatalogStep | undefined, span: GroupSpan = noSpan): JournalPosition {
     const position = records === undefined ? this.#position : this.#position + 1;
     const { receivedMs, fromMs = null, toMs = null } = span;
-    // better-sqlite3 rolls back when the function throws, COMMIT included.
-    this.#db.transaction(() => {
-      this.#writeCatalog(catalog);
+    const write = () => {
       if (records !== undefined) this.#sql.append.run(position, receivedMs, fromMs, toMs, records);
-    })();
+    };
+    // One statement is a transaction by itself, which most groups are.
+    if (catalog === undefined) write();
+    // better-sqlite3 rolls back when the function throws, COMMIT included.
+    else {
+      this.#db.transaction(() => {
+        this.#writeCatalog(catalog);
+        write();
+      })();
+    }
     this.#position = position;
     this.#journalBytes += records?.length ?? 0;
     this.#acked.write(position);

@@ -1,27 +1,35 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { Door } from "../../../bench/server/door.ts";
-import { namedHandlers } from "../../../bench/server/named-service.ts";
+import { namedStreams } from "../../../bench/server/named-service.ts";
 import { NamedService } from "../../../proto/gen/bench/v1/named_service_pb.js";
 import { StreamBatchesResponseSchema } from "../../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { benchServerOfTest, bodyOf, plainBatch } from "../../support/bench-server.ts";
 import { HeldSink, turn } from "../../support/held-sink.ts";
-import { collect } from "../../support/rpc.ts";
-
-const context = { signal: new AbortController().signal, peer: "", cut: () => {} };
 
 describe("a stream of batches with names", () => {
   it("is not read when 64 batches are not acked, and goes on when they are", async () => {
     const sink = new HeldSink({ hasRates: false });
     const batch = plainBatch();
     let read = 0;
-    async function* requests() {
-      for (let sequence = 1; sequence <= 100; sequence += 1) {
+    const acks: Uint8Array[] = [];
+    const ended = Promise.withResolvers<unknown>();
+    const receiver = namedStreams(new Door(sink.inlet))({
+      send(messages, onSent) {
+        acks.push(...messages);
+        setImmediate(onSent);
+      },
+      resume: () => send(),
+      end: (error) => ended.resolve(error),
+    });
+    const send = () => {
+      for (let mayGoOn = true; mayGoOn && read < 100; ) {
         read += 1;
-        yield bodyOf["protobuf-columns"]({ ...batch, sequence });
+        mayGoOn = receiver.onMessage(bodyOf["protobuf-columns"]({ ...batch, sequence: read }));
       }
-    }
-    const acks = collect(namedHandlers(new Door(sink.inlet)).streamNamed(requests(), context));
+      if (read === 100) receiver.onEnd();
+    };
+    send();
     for (let i = 0; i < 200; i += 1) await turn();
     expect(read).toBe(64);
     const devices = (ackedSequence: bigint) => [{ deviceHandle: batch.handle, ackedSequence }];
@@ -37,7 +45,8 @@ describe("a stream of batches with names", () => {
     await settle(64n);
     expect(read).toBe(100);
     await settle(100n);
-    expect(await acks).toHaveLength(100);
+    expect(await ended.promise).toBeUndefined();
+    expect(acks).toHaveLength(100);
   });
 
   it("ends with OK when the server stops, also when nothing is sent on it", async () => {

@@ -1,0 +1,82 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { printMachine } from "./measure.ts";
+import { BenchServer, mib, startLoad } from "./processes.ts";
+import { studentT } from "./report/student-t.ts";
+
+/**
+ * A fleet behind gateways over a long time, and whether anything of the server grows meanwhile: its memory, its log,
+ * its handles. Devices with the same second send together.
+ *
+ *     node bench/soak.ts                                                                # 100,000 devices, 10 minutes
+ *     node bench/soak.ts --devices 30000 --period 1 --gateways 8 --minutes 30 --tiers 10s,1m,1h,1d
+ */
+const { values } = parseArgs({
+  options: {
+    devices: { type: "string", default: "100000" },
+    metrics: { type: "string", default: "10" },
+    period: { type: "string", default: "10" },
+    gateways: { type: "string", default: "100" },
+    minutes: { type: "string", default: "10" },
+    tiers: { type: "string", default: "1m,1h,1d" },
+  },
+});
+const [devices, metrics, period, gateways] = [values.devices, values.metrics, values.period, values.gateways].map(Number);
+const seconds = Number(values.minutes) * 60;
+const sampleMs = 5_000;
+
+/** What is looked at, and how it is written. */
+const kinds = {
+  "resident memory": { now: () => server.memory().rss, text: mib },
+  "write-ahead log": { now: () => statSync(join(server.dataDir, "tidemark.sqlite-wal")).size, text: mib },
+  handles: { now: () => server.handles(), text: (n: number) => n.toFixed(1) },
+};
+
+const server = await BenchServer.start(["--tiers", values.tiers, "--device-rate", "off"]);
+try {
+  printMachine();
+  console.log(`${devices} devices x ${metrics} metrics every ${period} s over ${gateways} gateways, tiers ${values.tiers}`);
+  const seen = Object.values(kinds).map((): number[] => []);
+  const minutes: number[] = [];
+  const cpuAt: number[] = [];
+  let isOver = false;
+  const load = startLoad(server, devices, metrics, seconds, { period, gateways }).finally(() => {
+    isOver = true;
+  });
+  const startMs = performance.now();
+  while (!isOver) {
+    await Promise.race([sleep(sampleMs), load]);
+    if (isOver) break;
+    minutes.push((performance.now() - startMs) / 60_000);
+    cpuAt.push(server.cpuSeconds());
+    for (const [i, { now }] of Object.values(kinds).entries()) seen[i].push(now());
+  }
+  const result = await load;
+  const half = Math.floor(minutes.length / 2);
+  const cores = (cpuAt.at(-1)! - cpuAt[half]) / ((minutes.at(-1)! - minutes[half]) * 60);
+  const cpuPerMillion = (server.cpuSeconds() * 1e6) / result.samplesAcked;
+  console.log(`sent ${result.samplesSent}, acked ${result.samplesAcked}, in ${result.seconds} s`);
+  console.log(`ack p50 ${result.ackP50Ms} ms, p99 ${result.ackP99Ms} ms`);
+  console.log(`processor: ${cores.toFixed(2)} cores in the second half, ${cpuPerMillion.toFixed(2)} s per million samples`);
+  console.log(`resident memory at most ${mib(server.memory().peak)}`);
+  for (const [i, [name, { text }]] of Object.entries(kinds).entries()) {
+    const { slope, low, high } = slopeOf(minutes.slice(half), seen[i].slice(half));
+    console.log(`${name}: ${text(seen[i].at(-1)!)} at the end; per minute ${text(slope)} (${text(low)} to ${text(high)})`);
+  }
+} finally {
+  await server.stop();
+}
+
+/** Least squares, with its 95 % interval: it takes neighbours as independent, and so is too narrow where they are not. */
+function slopeOf(x: readonly number[], y: readonly number[]) {
+  const n = x.length;
+  const mean = (of: readonly number[]) => of.reduce((sum, value) => sum + value, 0) / n;
+  const [meanX, meanY] = [mean(x), mean(y)];
+  const spread = x.reduce((sum, value) => sum + (value - meanX) ** 2, 0);
+  const slope = x.reduce((sum, value, i) => sum + (value - meanX) * (y[i] - meanY), 0) / spread;
+  const rest = y.reduce((sum, value, i) => sum + (value - meanY - slope * (x[i] - meanX)) ** 2, 0);
+  const error = Math.sqrt(rest / (n - 2) / spread) * studentT(0.95, n - 2);
+  return { slope, low: slope - error, high: slope + error };
+}

@@ -1,0 +1,163 @@
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { status } from "@grpc/grpc-js";
+import { messageBytesHardMax } from "../base/limits.ts";
+import type { Log } from "../base/log.ts";
+import { joinMessages, MessageSplitter } from "./message-splitter.ts";
+import { toStatus } from "./status.ts";
+
+/** Who takes what comes on a call. */
+export interface DirectReceiver {
+  /**
+   * @param message shares its memory with what came with it: to keep it for long keeps all of that
+   * @returns false: no more until `resume`
+   */
+  onMessage(message: Uint8Array): boolean;
+  /** The client has closed its side, and all its messages were handed on. */
+  onEnd(): void;
+  /** The call is over: ended, cancelled, or its connection is gone. */
+  onOver(): void;
+}
+
+/** A bidirectional call, by callbacks. */
+export interface DirectCall {
+  /** Messages may come again. */
+  resume(): void;
+  /**
+   * Sends messages together. To be called again when `onSent` was: a client that does not read then costs what one call
+   * sends.
+   * @param onSent they have left for the network; never called when the call is over before
+   */
+  send(messages: readonly Uint8Array[], onSent: () => void): void;
+  /** Ends the call, behind what was sent: with OK, or with the status that an error comes to (`status.ts`). */
+  end(error?: unknown): void;
+}
+
+/** @throws TelemetryError when it does not take the call */
+export type DirectHandler = (call: DirectCall) => DirectReceiver;
+
+/**
+ * A call that goes past grpc-js, straight on Node's HTTP/2 stream. grpc-js takes some promises, a pause and a resume for
+ * each message: a stream of small batches costs half as much without (docs/decisions/0017).
+ */
+class Http2Call implements DirectCall {
+  readonly #stream: ServerHttp2Stream;
+  readonly #log: Log;
+  readonly #splitter = new MessageSplitter(messageBytesHardMax);
+  #receiver: DirectReceiver | undefined;
+  #isReading = true;
+  #hasEnded = false;
+  #isEnding = false;
+
+  constructor(stream: ServerHttp2Stream, log: Log) {
+    this.#stream = stream;
+    this.#log = log;
+  }
+
+  /** Answers the call's headers, and hands its messages on. */
+  start(handler: DirectHandler): void {
+    const stream = this.#stream;
+    // Whatever it is, `close` follows.
+    stream.on("error", () => {});
+    stream.respond(responseHeaders, { waitForTrailers: true });
+    try {
+      this.#receiver = handler(this);
+    } catch (error) {
+      this.end(error);
+      return;
+    }
+    stream.on("data", (piece: Buffer) => {
+      if (this.#isEnding) return;
+      this.#splitter.add(piece);
+      this.#handOn();
+    });
+    stream.on("end", () => {
+      this.#hasEnded = true;
+      if (this.#isReading) this.#onEnd();
+    });
+    stream.once("close", () => {
+      this.#isEnding = true;
+      this.#receiver?.onOver();
+    });
+  }
+
+  resume(): void {
+    if (this.#isReading || this.#isEnding) return;
+    this.#isReading = true;
+    this.#handOn();
+    if (!this.#isReading) return;
+    if (this.#hasEnded) this.#onEnd();
+    else this.#stream.resume();
+  }
+
+  send(messages: readonly Uint8Array[], onSent: () => void): void {
+    if (this.#isEnding) return;
+    this.#stream.write(joinMessages(messages), (error) => {
+      if (error === null || error === undefined) onSent();
+    });
+  }
+
+  end(error?: unknown): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    const { code, details, metadata } = error === undefined ? succeeded : toStatus(error, this.#log);
+    const trailers = {
+      ...metadata?.toHttp2Headers(),
+      "grpc-status": String(code),
+      "grpc-message": encodeURI(details ?? ""),
+    };
+    this.#stream.once("wantTrailers", () => this.#stream.sendTrailers(trailers));
+    this.#stream.end();
+    // What the client still sends would keep the stream open, unread.
+    this.#stream.resume();
+  }
+
+  #handOn(): void {
+    try {
+      for (let message = this.#splitter.next(); message !== undefined; message = this.#splitter.next()) {
+        if (this.#receiver?.onMessage(message) === true) continue;
+        this.#isReading = false;
+        this.#stream.pause();
+        return;
+      }
+    } catch (error) {
+      this.end(error);
+    }
+  }
+
+  #onEnd(): void {
+    if (this.#isEnding) return;
+    if (this.#splitter.isInside) this.#stream.close(cancelCode);
+    else this.#receiver?.onEnd();
+  }
+}
+
+/**
+ * Has the calls of some methods go past grpc-js; those that it must read, because they are compressed or have a deadline,
+ * stay with it.
+ * @param handlers by path of the method
+ */
+export function divert(http2: Http2Server, handlers: ReadonlyMap<string, DirectHandler>, log: Log): void {
+  const general = http2.listeners("stream") as ((...args: unknown[]) => void)[];
+  http2.removeAllListeners("stream");
+  http2.on("stream", (stream, headers, ...rest) => {
+    const handler = isPlain(headers) ? handlers.get(headers[":path"] ?? "") : undefined;
+    if (handler !== undefined) new Http2Call(stream, log).start(handler);
+    else for (const listener of general) listener.call(http2, stream, headers, ...rest);
+  });
+}
+
+/** Whether nothing has to be known of a call but its path. */
+function isPlain(headers: IncomingHttpHeaders): boolean {
+  const { "content-type": type, "grpc-encoding": encoding = "identity", "grpc-timeout": timeout } = headers;
+  const isGrpc = type === "application/grpc" || type === "application/grpc+proto";
+  return isGrpc && encoding === "identity" && timeout === undefined && headers[":method"] === "POST";
+}
+
+/** CANCEL of HTTP/2. */
+const cancelCode = 8;
+const succeeded = { code: status.OK, details: "OK", metadata: undefined };
+const responseHeaders = {
+  ":status": 200,
+  "content-type": "application/grpc+proto",
+  "grpc-accept-encoding": "identity,deflate,gzip",
+};

@@ -1,0 +1,76 @@
+import { once } from "node:events";
+import { connect } from "node:http2";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { parseReceiveWindow } from "../../cli/receive-window.ts";
+import { silentLog } from "../../lib/base/log.ts";
+import { connectionWindowBytes } from "../../lib/rpc/http2-servers.ts";
+import { RpcServer } from "../../lib/rpc/server.ts";
+import { IngestService } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
+import { atRest } from "../support/rpc.ts";
+
+const kib = 1024;
+
+/** What a client can send to a server that does not read, on so many calls of one connection. */
+async function sentUnread(receiveWindowBytes: number, calls: number): Promise<number> {
+  const rpc = new RpcServer(silentLog, receiveWindowBytes);
+  const never = () => new Promise<never>(() => {});
+  rpc.add(IngestService, "bytes", { pushBatch: never, uploadBatches: never, async *streamBatches() {} });
+  rpc.addDirect(IngestService.method.streamBatches, () => ({
+    onMessage: () => false,
+    onEnd: () => {},
+    onOver: () => {},
+  }));
+  const session = connect(`http://${await rpc.listen("127.0.0.1:0")}`);
+  onTestFinished(async () => {
+    session.destroy();
+    await rpc.close(0);
+  });
+  let sent = 0;
+  for (let i = 0; i < calls; i += 1) {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/telemetry.v1.IngestService/StreamBatches",
+      "content-type": "application/grpc",
+    });
+    stream.on("error", () => {});
+    await once(stream, "response");
+    const piece = Buffer.alloc(16 * kib);
+    const send = () => {
+      stream.write(piece, (error) => {
+        if (error) return;
+        sent += piece.length;
+        send();
+      });
+    };
+    send();
+  }
+  return await atRest(
+    () => sent,
+    () => new Promise((resolve) => session.ping(() => resolve(undefined))),
+  );
+}
+
+describe("the receive window", () => {
+  it("is what a client can send on a call that is not read", async () => {
+    for (const bytes of [64 * kib, 512 * kib]) {
+      const sent = await sentUnread(bytes, 1);
+      expect(sent).toBeGreaterThan(bytes / 2);
+      // What has been read from the socket before the call was paused, and a piece that is under way.
+      expect(sent).toBeLessThanOrEqual(bytes + 96 * kib);
+    }
+  });
+
+  it("of a connection bounds all its calls together", async () => {
+    const bytes = 256 * kib;
+    const sent = await sentUnread(bytes, 16);
+    expect(sent).toBeGreaterThan(bytes);
+    expect(sent).toBeLessThanOrEqual(connectionWindowBytes(bytes) + 16 * 96 * kib);
+  });
+
+  it("as a flag has bounds", () => {
+    expect(parseReceiveWindow("4MiB")).toBe(4 * kib * kib);
+    expect(() => parseReceiveWindow("1KiB")).toThrow('--receive-window is "1KiB"; choose 64KiB to 64MiB');
+    expect(() => parseReceiveWindow("128MiB")).toThrow("choose 64KiB to 64MiB");
+    expect(() => parseReceiveWindow("much")).toThrow("--receive-window");
+  });
+});
