@@ -1,7 +1,6 @@
 import { invalidField } from "../lib/base/errors.ts";
 import { receiveWindowBytesDefault, receiveWindowBytesMax, receiveWindowBytesMin } from "../lib/base/limits.ts";
 import { formatSize, parseSize } from "../lib/base/size.ts";
-import { connectionWindowBytes } from "../lib/rpc/http2-servers.ts";
 import { setting } from "./options.ts";
 
 /** How far clients may send ahead, as a flag of the server. */
@@ -27,5 +26,5 @@ export function parseReceiveWindow(text: string): number {
 
 /** For people, in one line: what it can cost. */
 export function describeReceiveWindow(bytes: number): string {
-  return `${formatSize(bytes)} per call, so at most ${formatSize(connectionWindowBytes(bytes))} of memory per connection`;
+  return `${formatSize(bytes)} of memory at most for each call that is not read`;
 }

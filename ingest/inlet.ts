@@ -262,18 +262,21 @@ export class InletCall {
       if (untilMs > this.#quota.untilMs) this.#quota = { untilMs, detail: delay.detail };
     }
     this.#bytesInFlight -= bytes;
-    this.#answers.push(...answers);
+    for (const answer of answers) this.#answers.push(answer);
     if (end !== undefined) {
       this.#state = "over";
       if (end !== "ok") this.#failure = fromFields(end);
     }
     this.#wake();
+    // They share a buffer with the answers of all calls, which is not to stay for those that wait.
+    const waiting = this.#answers;
+    for (let i = Math.max(0, waiting.length - answers.length); i < waiting.length; i += 1) waiting[i] = waiting[i].slice();
   }
 
   /** The encoded responses that wait, the caller's from now on. */
   takeAnswers(): Uint8Array[] {
     const answers = this.#answers;
-    if (answers.length === 0) return answers;
+    if (answers.length === 0) return [];
     this.#answers = [];
     this.#changed?.resolve();
     this.#changed = undefined;

@@ -43,6 +43,7 @@ export class MessageReader {
     const { bytes } = message;
     const parts = this.#parts;
     let count = 0;
+    let registrations = 0;
     while (message.nextField()) {
       const { field } = message;
       if (field < 1 || field > 3) {
@@ -52,8 +53,12 @@ export class MessageReader {
       message.expect(wireBytes);
       const end = message.span();
       count += 1;
-      if (field === 1) parts.onRegistration(call, decode(RegistrationSchema, "registration", bytes, message.pos, end));
-      else if (field === 3) parts.onGap(call, decode(GapSchema, "gap", bytes, message.pos, end));
+      if (field === 1) {
+        registrations += 1;
+        // Each is answered: thousands in one message would make one answer too large to send.
+        if (registrations > 1) throw malformed("registration comes twice in one message; send a message for each");
+        parts.onRegistration(call, decode(RegistrationSchema, "registration", bytes, message.pos, end));
+      } else if (field === 3) parts.onGap(call, decode(GapSchema, "gap", bytes, message.pos, end));
       else if (call.method === "push") this.#readBatch(call, message, end);
       else this.#readBatches(call, message, end);
       message.pos = end;

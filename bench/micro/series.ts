@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Group } from "../../ingest/admission.ts";
-import { CatalogChanges } from "../../ingest/catalog-changes.ts";
 import { Flusher } from "../../ingest/flusher.ts";
 import { Sessions } from "../../ingest/sessions.ts";
 import { SampleRuns } from "../../lib/aggregate/sample-runs.ts";
@@ -97,14 +96,13 @@ function groupOf(from: number, to: number): Group {
   const samples = new SampleRuns();
   const timesMs = Float64Array.of(clock.now);
   const values = new Float64Array(1);
-  const run = { counter: false, watermarkMs: clock.now - everyMs, timesMs, timeStart: 0, timeEnd: 1, valueStart: 0 };
+  const run = { counter: false, watermarkMs: clock.now - everyMs, timesMs, timeStart: 0, timeEnd: 1, valueStart: 0, isPlain: true };
   for (let series = from; series <= to; series += 1) {
     values[0] = 20 + prng.normal();
     samples.add({ ...run, series, values });
   }
   const bounds = { nowMs: clock.now, latenessMs: latenessMsDefault, keptFromMs: 0, latestMs: clock.now };
-  const catalog = new CatalogChanges();
-  return { bounds, records: undefined, span: noSpan, catalog, samples, devices: new Set(), calls: new Set() };
+  return { bounds, records: undefined, span: noSpan, catalog: undefined, samples, devices: new Set(), calls: new Set() };
 }
 
 /** Only their number is asked for. */

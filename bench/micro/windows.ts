@@ -82,5 +82,6 @@ function runOf(samples: number, counter: boolean, prng: Prng): SampleRun {
       return counter ? total : value;
     }),
     valueStart: 0,
+    isPlain: true,
   };
 }

@@ -8,6 +8,7 @@ export class SampleRuns {
   length = 0;
   #series = new Int32Array(64);
   #counters = new Uint8Array(64);
+  #plains = new Uint8Array(64);
   #watermarksMs = new Float64Array(64);
   #timeStarts = new Int32Array(64);
   #timeEnds = new Int32Array(64);
@@ -27,6 +28,7 @@ export class SampleRuns {
     timeEnd: 0,
     values: this.#values,
     valueStart: 0,
+    isPlain: false,
   };
 
   /** The runs that come next are of another batch. */
@@ -35,10 +37,10 @@ export class SampleRuns {
   }
 
   /** Keeps a copy of a run. @returns its samples, without absent ones */
-  add({ series, counter, watermarkMs, timesMs, timeStart, timeEnd, values, valueStart }: SampleRun): number {
+  add(run: SampleRun): number {
+    const { series, counter, watermarkMs, timesMs, timeStart, timeEnd, values, valueStart, isPlain } = run;
     const length = timeEnd - timeStart;
-    let count = 0;
-    for (let i = valueStart; i < valueStart + length; i += 1) if (!Number.isNaN(values[i])) count += 1;
+    const count = isPlain ? length : countPresent(values, valueStart, valueStart + length);
     if (count === 0) return 0;
     if (this.#from.start !== timeStart || this.#from.end !== timeEnd) {
       this.#timesMs = withRoom(this.#timesMs, this.#timeCount, length);
@@ -52,6 +54,7 @@ export class SampleRuns {
     const at = this.length++;
     this.#series[at] = series;
     this.#counters[at] = counter ? 1 : 0;
+    this.#plains[at] = isPlain ? 1 : 0;
     this.#watermarksMs[at] = watermarkMs;
     this.#timeStarts[at] = this.#timeCount - length;
     this.#timeEnds[at] = this.#timeCount;
@@ -65,6 +68,7 @@ export class SampleRuns {
     const run = this.#run;
     run.series = this.#series[i];
     run.counter = this.#counters[i] === 1;
+    run.isPlain = this.#plains[i] === 1;
     run.watermarkMs = this.#watermarksMs[i];
     run.timesMs = this.#timesMs;
     run.timeStart = this.#timeStarts[i];
@@ -89,11 +93,18 @@ export class SampleRuns {
     };
     this.#series = grown(this.#series, new Int32Array(capacity));
     this.#counters = grown(this.#counters, new Uint8Array(capacity));
+    this.#plains = grown(this.#plains, new Uint8Array(capacity));
     this.#watermarksMs = grown(this.#watermarksMs, new Float64Array(capacity));
     this.#timeStarts = grown(this.#timeStarts, new Int32Array(capacity));
     this.#timeEnds = grown(this.#timeEnds, new Int32Array(capacity));
     this.#valueStarts = grown(this.#valueStarts, new Int32Array(capacity));
   }
+}
+
+function countPresent(values: Float64Array, start: number, end: number): number {
+  let count = 0;
+  for (let i = start; i < end; i += 1) if (!Number.isNaN(values[i])) count += 1;
+  return count;
 }
 
 function withRoom(column: Float64Array<ArrayBuffer>, used: number, more: number): Float64Array<ArrayBuffer> {

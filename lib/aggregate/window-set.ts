@@ -79,6 +79,8 @@ export interface SampleRun {
   values: Float64Array;
   /** The value of the first time; the others follow. */
   valueStart: number;
+  /** No value is absent, and each time is later than the one before it: most runs are, and are added faster. */
+  isPlain: boolean;
 }
 
 /**
@@ -128,8 +130,8 @@ export function addRun(
   table: WindowTable,
   indexOf: (series: number, startMs: number) => number,
 ): number {
-  if (run.counter && !isInOrder(run)) return addRun(inOrder(run), widthMs, table, indexOf);
-  const { series, timesMs, timeEnd, values } = run;
+  if (run.counter && !run.isPlain && !isInOrder(run)) return addRun(inOrder(run), widthMs, table, indexOf);
+  const { series, timesMs, timeEnd, values, isPlain } = run;
   const valueOffset = run.valueStart - run.timeStart;
   let added = 0;
   let i = run.timeStart;
@@ -138,20 +140,68 @@ export function addRun(
     const startMs = windowStart(timesMs[i], widthMs);
     const endMs = startMs + widthMs;
     const from = i;
-    let hasValues = false;
-    do {
-      hasValues ||= !Number.isNaN(values[i + valueOffset]);
-      i += 1;
-    } while (i < timeEnd && timesMs[i] >= startMs && timesMs[i] < endMs);
-    if (!hasValues) continue;
+    if (isPlain && timesMs[timeEnd - 1] < endMs) i = timeEnd;
+    else {
+      let hasValues = false;
+      do {
+        hasValues ||= !Number.isNaN(values[i + valueOffset]);
+        i += 1;
+      } while (i < timeEnd && timesMs[i] >= startMs && timesMs[i] < endMs);
+      if (!hasValues) continue;
+    }
     const at = indexOf(series, startMs);
     if (at === -1) continue;
     added += run.counter
       ? addCounter(table, at, timesMs, from, i, values, valueOffset)
-      : addGauge(table, at, timesMs, from, i, values, valueOffset);
+      : isPlain
+        ? addPlainGauge(table, at, timesMs, from, i, values, valueOffset)
+        : addGauge(table, at, timesMs, from, i, values, valueOffset);
     if (run.watermarkMs > table.watermarksMs[at]) table.watermarksMs[at] = run.watermarkMs;
   }
   return added;
+}
+
+/** As `addGauge`, where no value is absent and the first sample is the earliest: half of its time. */
+function addPlainGauge(
+  table: WindowTable,
+  at: number,
+  timesMs: Float64Array,
+  from: number,
+  to: number,
+  values: Float64Array,
+  valueOffset: number,
+): number {
+  const { sketches } = table;
+  let sum = 0;
+  let min = table.mins[at];
+  let max = table.maxs[at];
+  for (let i = from + valueOffset; i < to + valueOffset; i += 1) {
+    const value = values[i];
+    sum += value;
+    if (value < min) min = value;
+    if (value > max) max = value;
+    addToSketch(sketches, at, value);
+  }
+  table.mins[at] = min;
+  table.maxs[at] = max;
+  seeFirst(table, at, timesMs[from], values[from + valueOffset]);
+  seeLast(table, at, timesMs[to - 1], values[to - 1 + valueOffset]);
+  addMoments(table, at, to - from, sum, from, to, values, valueOffset);
+  return to - from;
+}
+
+function seeFirst(table: WindowTable, at: number, timeMs: number, value: number): void {
+  const firstMs = table.firstTimesMs[at];
+  if (timeMs > firstMs || (timeMs === firstMs && value >= table.firsts[at])) return;
+  table.firstTimesMs[at] = timeMs;
+  table.firsts[at] = value;
+}
+
+function seeLast(table: WindowTable, at: number, timeMs: number, value: number): void {
+  const lastMs = table.lastTimesMs[at];
+  if (timeMs < lastMs || (timeMs === lastMs && value <= table.lasts[at])) return;
+  table.lastTimesMs[at] = timeMs;
+  table.lasts[at] = value;
 }
 
 function addGauge(
@@ -176,14 +226,8 @@ function addGauge(
     sum += value;
     if (value < min) min = value;
     if (value > max) max = value;
-    if (timeMs < table.firstTimesMs[at] || (timeMs === table.firstTimesMs[at] && value < table.firsts[at])) {
-      table.firstTimesMs[at] = timeMs;
-      table.firsts[at] = value;
-    }
-    if (timeMs > table.lastTimesMs[at] || (timeMs === table.lastTimesMs[at] && value > table.lasts[at])) {
-      table.lastTimesMs[at] = timeMs;
-      table.lasts[at] = value;
-    }
+    seeFirst(table, at, timeMs, value);
+    seeLast(table, at, timeMs, value);
     addToSketch(sketches, at, value);
   }
   if (count === 0) return 0;

@@ -49,6 +49,7 @@ export class BatchIntake {
       timeEnd: 0,
       values,
       valueStart: 0,
+      isPlain: false,
     };
   }
 
@@ -90,6 +91,7 @@ export class BatchIntake {
       run.timeStart = timeStart[table];
       run.timeEnd = timeStart[table + 1];
       run.valueStart = valueStart[table];
+      run.isPlain = this.#check.isWhole && isAscending(run);
       for (let metric = metricStart[table]; metric < metricStart[table + 1]; metric += 1) {
         run.series = seriesOfMetric[metric];
         run.counter = this.#counters.has(run.series);
@@ -100,11 +102,22 @@ export class BatchIntake {
     return added;
   }
 
-  #seeTimes({ timesMs, timeStart, timeEnd, values, valueStart }: SampleRun): void {
+  #seeTimes({ timesMs, timeStart, timeEnd, values, valueStart, isPlain }: SampleRun): void {
+    if (isPlain) {
+      this.#earliestMs = Math.min(this.#earliestMs, timesMs[timeStart]);
+      this.#latestMs = Math.max(this.#latestMs, timesMs[timeEnd - 1]);
+      return;
+    }
     for (let i = timeStart, v = valueStart; i < timeEnd; i += 1, v += 1) {
       if (Number.isNaN(values[v])) continue;
       if (timesMs[i] < this.#earliestMs) this.#earliestMs = timesMs[i];
       if (timesMs[i] > this.#latestMs) this.#latestMs = timesMs[i];
     }
   }
+}
+
+/** Whether there are samples, each later than the one before it. */
+function isAscending({ timesMs, timeStart, timeEnd }: SampleRun): boolean {
+  for (let i = timeStart + 1; i < timeEnd; i += 1) if (timesMs[i] <= timesMs[i - 1]) return false;
+  return timeEnd > timeStart;
 }

@@ -37,6 +37,8 @@ export function timeBounds(keptFromMs: number, nowMs: number, timeAheadMsMax: nu
 export class SampleCheck {
   /** Series id of each entry of `decoder.metricHandles`, after `check`; `noSeries` where all samples are refused. */
   readonly seriesOfMetric = new Int32Array(batchSamplesMax);
+  /** After `check`: whether no value is absent. */
+  isWhole = true;
   /** Number of the table in which a handle was seen last. */
   readonly #seenIn = new Int32Array(metricHandleMax + 1);
   #tableNumber = 0;
@@ -57,6 +59,7 @@ export class SampleCheck {
    */
   check(decoder: BatchDecoder, handles: ReadonlyMap<number, number>): readonly SampleRefusal[] {
     this.#refusals = [];
+    this.isWhole = true;
     for (let table = 0; table < decoder.tableCount; table += 1) this.#resolveMetrics(decoder, table, handles);
     for (let table = 0; table < decoder.tableCount; table += 1) {
       this.#checkSeries(decoder, table);
@@ -142,7 +145,9 @@ export class SampleCheck {
     for (let i = decoder.valueStart[table]; i < decoder.valueStart[table + 1]; i += 1) {
       const value = values[i];
       // Infinity - Infinity and NaN - NaN are the only differences that are not 0.
-      if (value - value === 0 || Number.isNaN(value)) continue;
+      if (value - value === 0) continue;
+      this.isWhole = false;
+      if (Number.isNaN(value)) continue;
       const times = decoder.timeStart[table + 1] - decoder.timeStart[table];
       const at = i - decoder.valueStart[table];
       const metric = decoder.metricStart[table] + Math.floor(at / times);

@@ -1,5 +1,6 @@
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { status } from "@grpc/grpc-js";
+import { TelemetryError } from "../base/errors.ts";
 import { messageBytesHardMax } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import { joinMessages, MessageSplitter } from "./message-splitter.ts";
@@ -47,6 +48,9 @@ class Http2Call implements DirectCall {
   #isReading = true;
   #hasEnded = false;
   #isEnding = false;
+  #isOver = false;
+  /** The call ends with it when its receiver ends it with nothing else. */
+  #failure: TelemetryError | undefined;
 
   constructor(stream: ServerHttp2Stream, log: Log) {
     this.#stream = stream;
@@ -58,6 +62,9 @@ class Http2Call implements DirectCall {
     const stream = this.#stream;
     // Whatever it is, `close` follows.
     stream.on("error", () => {});
+    // A reset without an error code leaves a stream open that waits to be read.
+    stream.once("aborted", () => stream.destroy());
+    if (stream.destroyed || stream.closed) return;
     stream.respond(responseHeaders, { waitForTrailers: true });
     try {
       this.#receiver = handler(this);
@@ -72,12 +79,10 @@ class Http2Call implements DirectCall {
     });
     stream.on("end", () => {
       this.#hasEnded = true;
-      if (this.#isReading) this.#onEnd();
+      if (stream.closed) stream.destroy();
+      else if (this.#isReading) this.#onEnd();
     });
-    stream.once("close", () => {
-      this.#isEnding = true;
-      this.#receiver?.onOver();
-    });
+    stream.once("close", () => this.#onOver());
   }
 
   resume(): void {
@@ -99,7 +104,8 @@ class Http2Call implements DirectCall {
   end(error?: unknown): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
-    const { code, details, metadata } = error === undefined ? succeeded : toStatus(error, this.#log);
+    const cause = error ?? this.#failure;
+    const { code, details, metadata } = cause === undefined ? succeeded : toStatus(cause, this.#log);
     const trailers = {
       ...metadata?.toHttp2Headers(),
       "grpc-status": String(code),
@@ -114,20 +120,32 @@ class Http2Call implements DirectCall {
   #handOn(): void {
     try {
       for (let message = this.#splitter.next(); message !== undefined; message = this.#splitter.next()) {
-        if (this.#receiver?.onMessage(message) === true) continue;
+        const mayGoOn = this.#receiver?.onMessage(message) === true;
+        if (this.#isEnding) return;
+        if (mayGoOn) continue;
         this.#isReading = false;
         this.#stream.pause();
         return;
       }
     } catch (error) {
       this.end(error);
+      // Its client may leave the stream open.
+      this.#onOver();
     }
   }
 
   #onEnd(): void {
     if (this.#isEnding) return;
-    if (this.#splitter.isInside) this.#stream.close(cancelCode);
-    else this.#receiver?.onEnd();
+    // What came before is answered first.
+    if (this.#splitter.isInside) this.#failure = cutOff;
+    this.#receiver?.onEnd();
+  }
+
+  #onOver(): void {
+    this.#isEnding = true;
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#receiver?.onOver();
   }
 }
 
@@ -153,8 +171,11 @@ function isPlain(headers: IncomingHttpHeaders): boolean {
   return isGrpc && encoding === "identity" && timeout === undefined && headers[":method"] === "POST";
 }
 
-/** CANCEL of HTTP/2. */
-const cancelCode = 8;
+const cutOff = new TelemetryError(
+  "INTERNAL",
+  "MALFORMED_FRAME",
+  "the call was half-closed inside a message; send the whole message first",
+);
 const succeeded = { code: status.OK, details: "OK", metadata: undefined };
 const responseHeaders = {
   ":status": 200,

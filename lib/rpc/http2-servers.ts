@@ -11,20 +11,16 @@ export function http2ServersOf(server: Server): Http2Server[] {
 }
 
 /**
- * Lets clients send so much per call before it is read; on a connection as much, or `connectionWindowBytesMin`. HTTP/2
- * begins with 64 KiB for both, which is 3 MB/s at a round trip of 20 ms.
+ * Lets clients send so much per call before it is read, and no less on a connection. HTTP/2 begins with 64 KiB for both,
+ * which is 3 MB/s at a round trip of 20 ms. Node holds back calls that are not read, but not their connection: what clients
+ * can make the server hold is the number of their calls times this.
  */
 export function setReceiveWindow(http2: Http2Server, callBytes: number): void {
   http2.on("session", (session: ServerHttp2Session) => {
     session.settings({ initialWindowSize: callBytes });
-    session.setLocalWindowSize(connectionWindowBytes(callBytes));
+    session.setLocalWindowSize(Math.max(callBytes, connectionWindowBytesMin));
   });
 }
 
-/** What a connection can make the server hold that nobody has read yet, in bytes. */
-export function connectionWindowBytes(callBytes: number): number {
-  return Math.max(callBytes, connectionWindowBytesMin);
-}
-
-/** Room for several calls, so that one that is not read does not stop the others at once. */
+/** Room for several calls: they share it while their data is under way. */
 const connectionWindowBytesMin = 1024 * 1024;

@@ -50,21 +50,27 @@ export class MessageSplitter {
       this.#neededBytes = end - this.#at;
     } else this.#neededBytes = headBytes;
     if (left > 0) this.#keep(left);
-    return undefined;
+    return this.#letGo();
   }
 
   #complete(): Buffer | undefined {
     if (this.#neededBytes === headBytes) {
       this.#keep(Math.min(headBytes - this.#begunBytes, this.#piece.length - this.#at));
-      if (this.#begunBytes < headBytes) return undefined;
+      if (this.#begunBytes < headBytes) return this.#letGo();
       this.#neededBytes = this.#lengthOf(this.#begun, 0);
     }
     this.#keep(Math.min(this.#neededBytes - this.#begunBytes, this.#piece.length - this.#at));
-    if (this.#begunBytes < this.#neededBytes) return undefined;
+    if (this.#begunBytes < this.#neededBytes) return this.#letGo();
     const message = this.#begun.subarray(headBytes, this.#neededBytes);
     this.#begun = noBytes;
     this.#begunBytes = 0;
     return message;
+  }
+
+  /** All of the piece is read: it would keep what came with it from the socket in memory. */
+  #letGo(): undefined {
+    this.#piece = noBytes;
+    this.#at = 0;
   }
 
   /** Keeps a copy of what comes next: memory is taken as it comes, whatever length a head claims. */

@@ -65,8 +65,6 @@ export class RpcServer {
     "grpc.max_concurrent_streams": 10_000,
     "grpc.keepalive_time_ms": 60_000,
     "grpc.keepalive_timeout_ms": 20_000,
-    // Statistics that nobody reads, per message.
-    "grpc.enable_channelz": 0,
   });
   readonly #direct = new Map<string, DirectHandler>();
   readonly #log: Log;

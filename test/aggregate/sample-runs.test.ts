@@ -15,26 +15,36 @@ interface Table {
   readonly metrics: readonly { readonly series: number; readonly values: readonly number[] }[];
 }
 
-const value = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: -50, max: 50 }) }, fc.constant(Number.NaN));
-const table: fc.Arbitrary<Table> = fc.integer({ min: 1, max: 20 }).chain((times) =>
-  fc.record({
-    timesMs: fc.array(fc.integer({ min: 0, max: 60_000 }), { minLength: times, maxLength: times }),
-    metrics: fc.array(
-      fc.record({
-        // Two shards, and series that share a place in what is remembered of a shard.
-        series: fc.constantFrom(1, 2, 257, 258),
-        values: fc.array(value, { minLength: times, maxLength: times }),
-      }),
-      { minLength: 1, maxLength: 4 },
-    ),
-  }),
-);
+const integer = fc.integer({ min: -50, max: 50 });
+const anyValue = fc.oneof({ weight: 5, arbitrary: integer }, fc.constant(Number.NaN));
+const timeMs = fc.integer({ min: 0, max: 60_000 });
+
+/** @param isPlain times ascend, and no value is absent */
+const tableOf = (isPlain: boolean): fc.Arbitrary<Table> =>
+  fc.integer({ min: 1, max: 20 }).chain((times) => {
+    const length = { minLength: times, maxLength: times };
+    return fc.record({
+      timesMs: isPlain
+        ? fc.uniqueArray(timeMs, length).map((all) => all.sort((a, b) => a - b))
+        : fc.array(timeMs, length),
+      metrics: fc.array(
+        fc.record({
+          // Two shards, and series that share a place in what is remembered of a shard.
+          series: fc.constantFrom(1, 2, 257, 258),
+          values: fc.array(isPlain ? integer : anyValue, length),
+        }),
+        { minLength: 1, maxLength: 4 },
+      ),
+    });
+  });
+const table = fc.oneof(tableOf(true), tableOf(false));
 const batches = fc.array(fc.array(table, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 6 });
 
 /** The runs of a batch, out of columns that the next batch uses again, as those of a decoder. */
 function* runsOf(
   tables: readonly Table[],
   columns: { times: Float64Array; values: Float64Array },
+  knowsPlain = true,
 ): Generator<SampleRun> {
   let [timeAt, valueAt] = [0, 0];
   for (const { timesMs, metrics } of tables) {
@@ -50,11 +60,16 @@ function* runsOf(
         timeEnd: timeAt + timesMs.length,
         values: columns.values,
         valueStart: valueAt,
+        isPlain: knowsPlain && isPlain(timesMs, values),
       };
       valueAt += values.length;
     }
     timeAt += timesMs.length;
   }
+}
+
+function isPlain(timesMs: readonly number[], values: readonly number[]): boolean {
+  return !values.some(Number.isNaN) && timesMs.every((timeMs, i) => i === 0 || timeMs > timesMs[i - 1]);
 }
 
 function runs(each: readonly (readonly Table[])[], into = new SampleRuns()): SampleRuns {
@@ -70,7 +85,7 @@ function runs(each: readonly (readonly Table[])[], into = new SampleRuns()): Sam
 function windowsOf(each: readonly (readonly Table[])[]): WindowSet {
   const set = new WindowSet([widthMs]);
   const columns = { times: new Float64Array(100), values: new Float64Array(400) };
-  for (const tables of each) for (const run of runsOf(tables, columns)) set.add(run);
+  for (const tables of each) for (const run of runsOf(tables, columns, false)) set.add(run);
   return set;
 }
 
@@ -111,7 +126,7 @@ describe("the samples of a group, kept as runs", () => {
 
   it("leave out what has no samples, and tell how many there are", () => {
     const kept = new SampleRuns();
-    const run = { series: 1, counter: false, watermarkMs: 0, timesMs: Float64Array.of(1, 2), timeStart: 0, timeEnd: 2 };
+    const run = { series: 1, counter: false, watermarkMs: 0, timesMs: Float64Array.of(1, 2), timeStart: 0, timeEnd: 2, isPlain: false };
     expect(kept.add({ ...run, values: Float64Array.of(Number.NaN, Number.NaN), valueStart: 0 })).toBe(0);
     expect(kept.add({ ...run, values: Float64Array.of(5, Number.NaN), valueStart: 0 })).toBe(1);
     expect(kept.length).toBe(1);

@@ -79,6 +79,7 @@ describe("WindowSet", () => {
       timeEnd: 4,
       values: Float64Array.of(1, Number.NaN, 3, Number.NaN),
       valueStart: 0,
+      isPlain: false,
     };
     expect(set.add(run)).toBe(2);
     expect(set.add({ ...run, timeStart: 2, timeEnd: 2 })).toBe(0);
@@ -95,6 +96,7 @@ describe("WindowSet", () => {
       timeEnd: 3,
       values: Float64Array.of(10, 20, 30, 40, 50, 60),
       valueStart: 3,
+      isPlain: true,
     });
     expect(tierWindows(set.tiers[0])).toEqual(
       plainWindows(

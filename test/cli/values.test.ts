@@ -63,6 +63,8 @@ describe.concurrent("a value that is not valid is refused with flag, value and r
     ["series in all", ["serve", "--series-max", "many"], "--series-max", '"many"', "from 1 to 2147483647, or off"],
     ["a rate", ["demo", "--device-rate", "10k"], "--device-rate", '"10k"', "from 1 to 1000000000, or off"],
     ["a rate of nothing", ["serve", "--device-rate", "0"], "--device-rate", '"0"', "from 1 to", "or off"],
+    ["a small window", ["serve", "--receive-window", "1KiB"], "--receive-window", '"1KiB"', "choose 64KiB to 64MiB"],
+    ["a large window", ["serve", "--receive-window", "65MiB"], "--receive-window", '"65MiB"', "choose 64KiB to 64MiB"],
     ["a time ahead", ["serve", "--future-max", "10"], "--future-max", '"10"', "such as 250ms, 30s"],
     ["no time ahead", ["serve", "--future-max", "0s"], "--future-max", '"0s"', "at least 1ms"],
     ["a time too far ahead", ["demo", "--future-max", "366d"], "--future-max", '"366d"', "at most 1y"],

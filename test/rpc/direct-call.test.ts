@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type ClientHttp2Stream, connect } from "node:http2";
+import { type ClientHttp2Stream, connect, constants } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { TelemetryError } from "../../lib/base/errors.ts";
@@ -280,15 +280,36 @@ describe("a direct call", () => {
     expect((await trailers)[0]).toMatchObject({ "grpc-status": "13" });
   });
 
-  it("is reset when its client closes its side inside a message", async () => {
-    const { handler, events, over } = recorded();
+  it("is answered and then fails when its client closes its side inside a message", async () => {
+    const { handler, events, calls, ended } = recorded((_, call) => {
+      call.send([drain("taken")], () => {});
+      return true;
+    });
     const { address } = await serveDirect(handler);
     const stream = await raw(address);
-    stream.on("error", () => {});
-    stream.end(joinMessages([new Uint8Array(10)]).subarray(0, 9));
-    stream.resume();
+    const trailers = once(stream, "trailers");
+    const bytes = joinMessages([new Uint8Array(3), new Uint8Array(10)]);
+    stream.end(bytes.subarray(0, bytes.length - 1));
+    const answers: Buffer[] = [];
+    stream.on("data", (piece: Buffer) => answers.push(piece));
+    await ended;
+    expect(events).toEqual(["message 3", "end"]);
+    calls[0]?.end();
+    expect((await trailers)[0]).toMatchObject({ "grpc-status": "13" });
+    expect(Buffer.concat(answers)).toEqual(joinMessages([drain("taken")]));
+  });
+
+  it("is over when its client resets it without an error, though it has not read its answers", async () => {
+    const { handler, over } = recorded((_, call) => {
+      call.send([new Uint8Array(1_000_000)], () => {});
+      return false;
+    });
+    const { address } = await serveDirect(handler);
+    const stream = await raw(address);
+    stream.write(joinMessages([new Uint8Array(3), new Uint8Array(70_000)]));
+    await once(stream, "response");
+    stream.close(constants.NGHTTP2_NO_ERROR);
     await over;
-    expect(events).toEqual(["over"]);
   });
 
   it("stays with grpc-js when it is no call of gRPC", async () => {
