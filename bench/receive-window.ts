@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { silentLog } from "../lib/base/log.ts";
 import { Channel } from "../lib/rpc/client.ts";
+import { Direct } from "../lib/rpc/direct-call.ts";
 import { RpcServer } from "../lib/rpc/server.ts";
 import { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { printMachine } from "./measure.ts";
@@ -53,9 +54,8 @@ async function serve(windowBytes: number): Promise<void> {
   rpc.add(IngestService, "bytes", {
     pushBatch: async () => new Uint8Array(),
     uploadBatches: async () => new Uint8Array(),
-    async *streamBatches() {},
+    streamBatches: new Direct(() => ({ onMessage: () => true, onEnd() {}, onOver() {} })),
   });
-  rpc.addDirect(IngestService.method.streamBatches, () => ({ onMessage: () => true, onEnd() {}, onOver() {} }));
   process.send?.(await rpc.listen("127.0.0.1:0"));
 }
 

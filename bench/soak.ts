@@ -23,7 +23,9 @@ const { values } = parseArgs({
     tiers: { type: "string", default: "1m,1h,1d" },
   },
 });
-const [devices, metrics, period, gateways] = [values.devices, values.metrics, values.period, values.gateways].map(Number);
+const [devices, metrics, period, gateways] = [values.devices, values.metrics, values.period, values.gateways].map(
+  Number,
+);
 const seconds = Number(values.minutes) * 60;
 const sampleMs = 5_000;
 
@@ -37,7 +39,9 @@ const kinds = {
 const server = await BenchServer.start(["--tiers", values.tiers, "--device-rate", "off"]);
 try {
   printMachine();
-  console.log(`${devices} devices x ${metrics} metrics every ${period} s over ${gateways} gateways, tiers ${values.tiers}`);
+  console.log(
+    `${devices} devices x ${metrics} metrics every ${period} s over ${gateways} gateways, tiers ${values.tiers}`,
+  );
   const seen = Object.values(kinds).map((): number[] => []);
   const minutes: number[] = [];
   const cpuAt: number[] = [];
@@ -55,15 +59,20 @@ try {
   }
   const result = await load;
   const half = Math.floor(minutes.length / 2);
-  const cores = (cpuAt.at(-1)! - cpuAt[half]) / ((minutes.at(-1)! - minutes[half]) * 60);
+  const last = minutes.length - 1;
+  const cores = (cpuAt[last] - cpuAt[half]) / ((minutes[last] - minutes[half]) * 60);
   const cpuPerMillion = (server.cpuSeconds() * 1e6) / result.samplesAcked;
   console.log(`sent ${result.samplesSent}, acked ${result.samplesAcked}, in ${result.seconds} s`);
   console.log(`ack p50 ${result.ackP50Ms} ms, p99 ${result.ackP99Ms} ms`);
-  console.log(`processor: ${cores.toFixed(2)} cores in the second half, ${cpuPerMillion.toFixed(2)} s per million samples`);
+  console.log(
+    `processor: ${cores.toFixed(2)} cores in the second half, ${cpuPerMillion.toFixed(2)} s per million samples`,
+  );
   console.log(`resident memory at most ${mib(server.memory().peak)}`);
   for (const [i, [name, { text }]] of Object.entries(kinds).entries()) {
     const { slope, low, high } = slopeOf(minutes.slice(half), seen[i].slice(half));
-    console.log(`${name}: ${text(seen[i].at(-1)!)} at the end; per minute ${text(slope)} (${text(low)} to ${text(high)})`);
+    console.log(
+      `${name}: ${text(seen[i][last])} at the end; per minute ${text(slope)} (${text(low)} to ${text(high)})`,
+    );
   }
 } finally {
   await server.stop();

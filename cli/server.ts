@@ -1,7 +1,7 @@
 import { deviceHandlers } from "../ingest/device-service.ts";
 import { Inlet } from "../ingest/inlet.ts";
 import { defaultQuotas, type IngestQuotas } from "../ingest/quotas.ts";
-import { directStreams, ingestHandlers } from "../ingest/service.ts";
+import { ingestHandlers } from "../ingest/service.ts";
 import { Writer } from "../ingest/writer.ts";
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import { systemClock } from "../lib/base/clock.ts";
@@ -116,7 +116,6 @@ export class TidemarkServer {
     };
     const standing: QueryOptions["standing"] = (deviceIds) => writer.call("standing", deviceIds);
     rpc.add(IngestService, "bytes", ingestHandlers(inlet));
-    rpc.addDirect(IngestService.method.streamBatches, directStreams(inlet));
     rpc.add(
       QueryService,
       "messages",

@@ -270,7 +270,8 @@ export class InletCall {
     this.#wake();
     // They share a buffer with the answers of all calls, which is not to stay for those that wait.
     const waiting = this.#answers;
-    for (let i = Math.max(0, waiting.length - answers.length); i < waiting.length; i += 1) waiting[i] = waiting[i].slice();
+    for (let i = Math.max(0, waiting.length - answers.length); i < waiting.length; i += 1)
+      waiting[i] = waiting[i].slice();
   }
 
   /** The encoded responses that wait, the caller's from now on. */

@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { TelemetryError } from "../lib/base/errors.ts";
-import type { DirectHandler } from "../lib/rpc/direct-call.ts";
+import { Direct, type DirectHandler } from "../lib/rpc/direct-call.ts";
 import type { CallContext, Handlers } from "../lib/rpc/server.ts";
 import type { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { StreamBatchesResponseSchema } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
@@ -27,17 +27,12 @@ export function ingestHandlers(inlet: Inlet): Handlers<typeof IngestService, "by
       return await onlyAnswer(call);
     },
 
-    async *streamBatches(requests, { signal }) {
-      const call = inlet.open("stream");
-      void forward(requests, call, signal);
-      yield* call.answers();
-      if (call.drained) yield drainMessage;
-    },
+    streamBatches: new Direct(streams(inlet)),
   };
 }
 
-/** `StreamBatches` by callbacks: what most of the data comes by. */
-export function directStreams(inlet: Inlet): DirectHandler {
+/** By callbacks: what most of the data comes by. */
+function streams(inlet: Inlet): DirectHandler {
   return (direct) => {
     const call = inlet.open("stream");
     let isSending = false;

@@ -110,7 +110,10 @@ export class WriterLoop {
     pipeline.outcomes.subscribe(({ settlements, stored }) => {
       if (stored) this.#groups += 1;
       const settled = packSettlements(settlements);
-      this.#post({ kind: "settled", slabBytes: this.#slabBytes, settled }, [settled.bytes.buffer, settled.numbers.buffer]);
+      this.#post({ kind: "settled", slabBytes: this.#slabBytes, settled }, [
+        settled.bytes.buffer,
+        settled.numbers.buffer,
+      ]);
     });
     pipeline.updates.subscribe((update) => this.#post({ kind: "update", update }));
     port.on("message", (message: ToWriter) => this.#onMessages(message));

@@ -78,8 +78,7 @@ export class Writer {
   #onMessage(message: FromWriter): void {
     if (message.kind === "settled") {
       this.listener?.onSettled(unpackSettlements(message.settled), message.slabBytes);
-    }
-    else if (message.kind === "update") this.listener?.onUpdate(message.update);
+    } else if (message.kind === "update") this.listener?.onUpdate(message.update);
     else if (message.kind === "devices") this.listener?.onDevices(message.events);
     else if (message.kind === "reply") this.#calls.onReply(message.reply);
   }

@@ -96,13 +96,29 @@ function groupOf(from: number, to: number): Group {
   const samples = new SampleRuns();
   const timesMs = Float64Array.of(clock.now);
   const values = new Float64Array(1);
-  const run = { counter: false, watermarkMs: clock.now - everyMs, timesMs, timeStart: 0, timeEnd: 1, valueStart: 0, isPlain: true };
+  const run = {
+    counter: false,
+    watermarkMs: clock.now - everyMs,
+    timesMs,
+    timeStart: 0,
+    timeEnd: 1,
+    valueStart: 0,
+    isPlain: true,
+  };
   for (let series = from; series <= to; series += 1) {
     values[0] = 20 + prng.normal();
     samples.add({ ...run, series, values });
   }
   const bounds = { nowMs: clock.now, latenessMs: latenessMsDefault, keptFromMs: 0, latestMs: clock.now };
-  return { bounds, records: undefined, span: noSpan, catalog: undefined, samples, devices: new Set(), calls: new Set() };
+  return {
+    bounds,
+    records: undefined,
+    span: noSpan,
+    catalog: undefined,
+    samples,
+    devices: new Set(),
+    calls: new Set(),
+  };
 }
 
 /** Only their number is asked for. */

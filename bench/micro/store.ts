@@ -41,7 +41,7 @@ function commitArm(store: SqliteStore, step: number): Arm {
 function windowsOf(): WindowTable {
   const prng = new Prng(1, "store");
   const set = new WindowSet([widthMs]);
-  const times = { timeStart: 0, timeEnd: 10, valueStart: 0, counter: false, watermarkMs: startMs };
+  const times = { timeStart: 0, timeEnd: 10, valueStart: 0, counter: false, watermarkMs: startMs, isPlain: true };
   for (let i = 0; i < stepRowsMax; i += 1) {
     const from = startMs + Math.floor(i / series) * widthMs;
     const timesMs = Float64Array.from({ length: 10 }, (_, at) => from + at * 1_000);

@@ -1,7 +1,6 @@
-import { TelemetryError } from "../../lib/base/errors.ts";
-import type { DirectHandler } from "../../lib/rpc/direct-call.ts";
-import type { RpcServer } from "../../lib/rpc/server.ts";
-import { NamedService } from "../../proto/gen/bench/v1/named_service_pb.js";
+import { Direct, type DirectHandler } from "../../lib/rpc/direct-call.ts";
+import type { Handlers } from "../../lib/rpc/server.ts";
+import type { NamedService } from "../../proto/gen/bench/v1/named_service_pb.js";
 import { encodeAck, encodeNamedAck } from "./acks.ts";
 import type { Door } from "./door.ts";
 import { readNamedColumns } from "./protobuf-body.ts";
@@ -10,15 +9,11 @@ import { readNamedColumns } from "./protobuf-body.ts";
 const outstandingMax = 64;
 
 /** `bench.v1.NamedService`, through a door. */
-export function addNamedService(rpc: RpcServer, door: Door): void {
-  rpc.add(NamedService, "bytes", {
+export function namedHandlers(door: Door): Handlers<typeof NamedService, "bytes"> {
+  return {
     pushNamed: async (request) => encodeNamedAck(await door.pushEncoded(readNamedColumns(asBuffer(request)))),
-    // biome-ignore lint/correctness/useYield: it has nothing to answer
-    async *streamNamed() {
-      throw new TelemetryError("UNIMPLEMENTED", "NOT_DIRECT", "send without compression and without a deadline");
-    },
-  });
-  rpc.addDirect(NamedService.method.streamNamed, namedStreams(door));
+    streamNamed: new Direct(namedStreams(door)),
+  };
 }
 
 /** Acks go out as batches are settled; a batch that is refused ends its stream. */
@@ -47,7 +42,8 @@ export function namedStreams(door: Door): DirectHandler {
     const push = async (request: Uint8Array) => {
       try {
         const batch = readNamedColumns(asBuffer(request));
-        answers.push(encodeAck(batch.deviceHandle, await door.pushEncoded(batch)));
+        const ackedSequence = await door.pushEncoded(batch);
+        answers.push(encodeAck(batch.deviceHandle, ackedSequence));
       } catch (error) {
         call.end(error);
       }

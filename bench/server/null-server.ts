@@ -1,5 +1,5 @@
 import { silentLog } from "../../lib/base/log.ts";
-import type { DirectHandler } from "../../lib/rpc/direct-call.ts";
+import { Direct } from "../../lib/rpc/direct-call.ts";
 import { type Handlers, type KeyPair, RpcServer } from "../../lib/rpc/server.ts";
 import { type BatchHeader, readBatchHeader } from "../../lib/wire/batch-decoder.ts";
 import { WireReader } from "../../lib/wire/wire-reader.ts";
@@ -18,8 +18,6 @@ export async function startNull(tls: KeyPair | undefined): Promise<Backend> {
   const rpc = new RpcServer(silentLog);
   rpc.add(IngestService, "bytes", ingestHandlers);
   rpc.add(NamedService, "bytes", namedHandlers);
-  rpc.addDirect(IngestService.method.streamBatches, answeredAtOnce(streamAnswers));
-  rpc.addDirect(NamedService.method.streamNamed, answeredAtOnce(namedAnswers));
   const address = await rpc.listen("127.0.0.1:0", tls);
   const json = Promise.resolve(acked("json-rows", anySequence));
   const protobuf = Promise.resolve(acked("protobuf-rows", anySequence));
@@ -38,9 +36,7 @@ const namedAck = encodeNamedAck(anySequence);
 
 const namedHandlers: Handlers<typeof NamedService, "bytes"> = {
   pushNamed: async () => namedAck,
-  async *streamNamed(requests) {
-    for await (const request of requests) yield* namedAnswers(request);
-  },
+  streamNamed: answeredAtOnce(namedAnswers),
 };
 
 const ingestHandlers: Handlers<typeof IngestService, "bytes"> = {
@@ -59,9 +55,7 @@ const ingestHandlers: Handlers<typeof IngestService, "bytes"> = {
     return Buffer.concat(Array.from(sequences, ([handle, sequence]) => encodeFirstField(encodeAck(handle, sequence))));
   },
 
-  async *streamBatches(requests) {
-    for await (const request of requests) yield* streamAnswers(request);
-  },
+  streamBatches: answeredAtOnce(streamAnswers),
 };
 
 function namedAnswers(request: Uint8Array): Uint8Array[] {
@@ -78,15 +72,15 @@ function streamAnswers(request: Uint8Array): Uint8Array[] {
   return answers;
 }
 
-function answeredAtOnce(answersOf: (request: Uint8Array) => Uint8Array[]): DirectHandler {
-  return (call) => ({
+function answeredAtOnce(answersOf: (request: Uint8Array) => Uint8Array[]): Direct {
+  return new Direct((call) => ({
     onMessage(request) {
       call.send(answersOf(request), () => {});
       return true;
     },
     onEnd: () => call.end(),
     onOver: () => {},
-  });
+  }));
 }
 
 const message = new WireReader();

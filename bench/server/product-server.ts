@@ -6,11 +6,12 @@ import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { metricHandleMax } from "../../lib/base/limits.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import type { KeyPair } from "../../lib/rpc/server.ts";
+import { NamedService } from "../../proto/gen/bench/v1/named_service_pb.js";
 import type { Backend } from "./backend.ts";
 import { Door } from "./door.ts";
 import { throughDoor } from "./http-door.ts";
 import type { BenchServerOptions } from "./messages.ts";
-import { addNamedService } from "./named-service.ts";
+import { namedHandlers } from "./named-service.ts";
 
 /** A load test is not to meet the limits that protect a server from its devices. */
 const quotas = quotasOf({
@@ -37,7 +38,7 @@ export async function startProduct(
     log: silentLog,
     services: (rpc, inlet) => {
       const door = new Door(inlet);
-      addNamedService(rpc, door);
+      rpc.add(NamedService, "bytes", namedHandlers(door));
       opened.resolve({ door, inlet });
     },
   });

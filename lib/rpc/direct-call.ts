@@ -1,5 +1,5 @@
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { status } from "@grpc/grpc-js";
+import { type ServerDuplexStream, status } from "@grpc/grpc-js";
 import { TelemetryError } from "../base/errors.ts";
 import { messageBytesHardMax } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
@@ -36,11 +36,20 @@ export interface DirectCall {
 /** @throws TelemetryError when it does not take the call */
 export type DirectHandler = (call: DirectCall) => DirectReceiver;
 
+/** Stands where a handler does: the method's calls go past grpc-js, but for those that only it can read. */
+export class Direct {
+  readonly handler: DirectHandler;
+
+  constructor(handler: DirectHandler) {
+    this.handler = handler;
+  }
+}
+
 /**
  * A call that goes past grpc-js, straight on Node's HTTP/2 stream. grpc-js takes some promises, a pause and a resume for
  * each message: a stream of small batches costs half as much without (docs/decisions/0017).
  */
-class Http2Call implements DirectCall {
+export class Http2Call implements DirectCall {
   readonly #stream: ServerHttp2Stream;
   readonly #log: Log;
   readonly #splitter = new MessageSplitter(messageBytesHardMax);
@@ -147,6 +156,56 @@ class Http2Call implements DirectCall {
     this.#isOver = true;
     this.#receiver?.onOver();
   }
+}
+
+/** Has grpc-js carry a call that only it can read. */
+export function carry(call: ServerDuplexStream<unknown, unknown>, handler: DirectHandler, log: Log): void {
+  let isEnding = false;
+  let isReading = true;
+  let hasEnded = false;
+  const direct: DirectCall = {
+    resume() {
+      if (isReading || isEnding) return;
+      isReading = true;
+      if (hasEnded) receiver?.onEnd();
+      else call.resume();
+    },
+    send(messages, onSent) {
+      if (isEnding) return;
+      for (const [i, message] of messages.entries()) {
+        call.write(message, (error: unknown) => {
+          if (i === messages.length - 1 && (error === null || error === undefined)) onSent();
+        });
+      }
+    },
+    end(error) {
+      if (isEnding) return;
+      isEnding = true;
+      if (error === undefined) call.end();
+      else call.emit("error", toStatus(error, log));
+    },
+  };
+  let receiver: DirectReceiver | undefined;
+  try {
+    receiver = handler(direct);
+  } catch (error) {
+    direct.end(error);
+    return;
+  }
+  call.on("data", (message: Uint8Array) => {
+    if (isEnding || receiver.onMessage(message) || isEnding) return;
+    isReading = false;
+    call.pause();
+  });
+  call.on("end", () => {
+    hasEnded = true;
+    if (isReading && !isEnding) receiver.onEnd();
+  });
+  // Fires after success too: it means that the call is over.
+  call.on("cancelled", () => {
+    isEnding = true;
+    receiver.onOver();
+  });
 }
 
 /**

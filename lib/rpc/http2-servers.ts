@@ -1,4 +1,5 @@
 import type { Http2Server, ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
 import type { Server } from "@grpc/grpc-js";
 
 /**
@@ -8,6 +9,16 @@ import type { Server } from "@grpc/grpc-js";
 export function http2ServersOf(server: Server): Http2Server[] {
   const servers: unknown = Reflect.get(server, "http2Servers");
   return servers instanceof Map ? [...(servers.keys() as Iterable<Http2Server>)] : [];
+}
+
+/** The connections that there are, from now on. */
+export function connectionsOf(http2: Http2Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  http2.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  return sockets;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { EventEmitter } from "node:events";
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type { Socket } from "node:net";
+import type { DescService } from "@bufbuild/protobuf";
 import {
   logVerbosity,
   Metadata,
@@ -17,9 +18,9 @@ import { messageBytesHardMax, receiveWindowBytesDefault } from "../base/limits.t
 import type { Log } from "../base/log.ts";
 import { type Answered, type Encoding, methodDefinition, methodPath, methodsOf, type Received } from "./binding.ts";
 import { cutCall } from "./cut.ts";
-import { type DirectHandler, divert } from "./direct-call.ts";
+import { carry, Direct, type DirectHandler, divert } from "./direct-call.ts";
 import { flushed, incoming } from "./flow.ts";
-import { http2ServersOf, setReceiveWindow } from "./http2-servers.ts";
+import { connectionsOf, http2ServersOf, setReceiveWindow } from "./http2-servers.ts";
 import { toStatus } from "./status.ts";
 
 // grpc-js would write to standard error what we throw or log ourselves.
@@ -52,10 +53,12 @@ type Handler<M extends DescService["method"][string], E extends Encoding> = M["m
     ? (request: Received<M["input"], E>, context: CallContext) => AsyncIterable<Answered<M["output"], E>>
     : M["methodKind"] extends "client_streaming"
       ? (requests: AsyncIterable<Received<M["input"], E>>, context: CallContext) => Promise<Answered<M["output"], E>>
-      : (
-          requests: AsyncIterable<Received<M["input"], E>>,
-          context: CallContext,
-        ) => AsyncIterable<Answered<M["output"], E>>;
+      : BidiHandler<M, E> | (E extends "bytes" ? Direct : never);
+
+type BidiHandler<M extends DescService["method"][string], E extends Encoding> = (
+  requests: AsyncIterable<Received<M["input"], E>>,
+  context: CallContext,
+) => AsyncIterable<Answered<M["output"], E>>;
 
 /** A gRPC server for services over protobuf-es. */
 export class RpcServer {
@@ -67,6 +70,7 @@ export class RpcServer {
     "grpc.keepalive_timeout_ms": 20_000,
   });
   readonly #direct = new Map<string, DirectHandler>();
+  readonly #connections: ReadonlySet<Socket>[] = [];
   readonly #log: Log;
   readonly #receiveWindowBytes: number;
 
@@ -83,19 +87,13 @@ export class RpcServer {
     for (const [name, method] of methodsOf(service)) {
       definition[name] = methodDefinition(method, encoding);
       const handler = handlers[name as keyof typeof handlers] as never;
+      if ((handler as unknown) instanceof Direct) this.#direct.set(methodPath(method), (handler as Direct).handler);
       implementation[name] = { unary, server_streaming, client_streaming, bidi_streaming }[method.methodKind](
         handler,
         this.#log,
       );
     }
     this.#server.addService(definition, implementation);
-  }
-
-  /**
-   * Has the calls of a bidirectional method, which was added, go past grpc-js where they can. Call before `listen`.
-   */
-  addDirect(method: DescMethod, handler: DirectHandler): void {
-    this.#direct.set(methodPath(method), handler);
   }
 
   /**
@@ -114,6 +112,7 @@ export class RpcServer {
       for (const http2 of http2ServersOf(this.#server)) {
         divert(http2, this.#direct, this.#log);
         setReceiveWindow(http2, this.#receiveWindowBytes);
+        this.#connections.push(connectionsOf(http2));
       }
       return `${address.slice(0, address.lastIndexOf(":"))}:${port}`;
     } catch (error) {
@@ -129,7 +128,11 @@ export class RpcServer {
 
   /** Takes no new calls and waits for those under way; after `graceMs` they are cut. */
   async close(graceMs: number): Promise<void> {
-    const timer = setTimeout(() => this.#server.forceShutdown(), graceMs);
+    const timer = setTimeout(() => {
+      this.#server.forceShutdown();
+      // A session that was closing waits for its client to read what is left, which it may never do.
+      for (const sockets of this.#connections) for (const socket of sockets) socket.destroy();
+    }, graceMs);
     await new Promise<void>((resolve) => {
       this.#server.tryShutdown(() => resolve());
     });
@@ -201,14 +204,15 @@ function server_streaming(handler: (request: unknown, context: CallContext) => A
 }
 
 function bidi_streaming(
-  handler: (requests: AsyncIterable<unknown>, context: CallContext) => AsyncIterable<unknown>,
+  handler: Direct | ((requests: AsyncIterable<unknown>, context: CallContext) => AsyncIterable<unknown>),
   log: Log,
 ) {
   return (call: ServerDuplexStream<unknown, unknown>) => {
     const context = contextOf(call);
     // A client keeps what it has sent, for a retry, until it sees the headers.
     call.sendMetadata(new Metadata());
-    void respond(call, () => handler(incoming(call, context.signal), context), context.signal, log);
+    if (handler instanceof Direct) carry(call, handler.handler, log);
+    else void respond(call, () => handler(incoming(call, context.signal), context), context.signal, log);
   };
 }
 

@@ -236,7 +236,7 @@ describe("counters of a tier that is rolled up", () => {
         for (const window of windows) {
           const timesMs = Float64Array.from(window, ({ timeMs }) => timeMs);
           const values = Float64Array.from(window, ({ value }) => value);
-          const run = { timesMs, timeStart: 0, timeEnd: window.length, values, valueStart: 0 };
+          const run = { timesMs, timeStart: 0, timeEnd: window.length, values, valueStart: 0, isPlain: false };
           set.add({ series: 1, counter: true, watermarkMs: Number.NEGATIVE_INFINITY, ...run });
         }
         set.rollUp();

@@ -146,11 +146,21 @@ export function windowSet(widthsMs: readonly number[], samples: readonly Sample[
   for (let start = 0, end = 0; start < samples.length; start = end) {
     while (end < samples.length && samples[end].series === samples[start].series) end += 1;
     const { series } = samples[start];
-    const times = { timesMs, timeStart: start, timeEnd: end };
-    set.add({ series, counter, watermarkMs: Number.NEGATIVE_INFINITY, ...times, values, valueStart: start });
+    const run = { timesMs, timeStart: start, timeEnd: end, values, valueStart: start };
+    const isPlain = isPlainRun(timesMs.subarray(start, end), values.subarray(start, end));
+    set.add({ series, counter, watermarkMs: Number.NEGATIVE_INFINITY, ...run, isPlain });
   }
   set.rollUp();
   return set;
+}
+
+/** As `SampleRun.isPlain` says. */
+export function isPlainRun(timesMs: ArrayLike<number>, values: ArrayLike<number>): boolean {
+  return (
+    timesMs.length > 0 &&
+    !Array.from(values).some(Number.isNaN) &&
+    Array.from(timesMs).every((timeMs, i) => i === 0 || timeMs > timesMs[i - 1])
+  );
 }
 
 /** The windows of several sets, merged in their order. */

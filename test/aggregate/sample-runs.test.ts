@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { HeldWindows, type TierBounds } from "../../lib/aggregate/held-windows.ts";
 import { SampleRuns } from "../../lib/aggregate/sample-runs.ts";
 import { type SampleRun, WindowSet } from "../../lib/aggregate/window-set.ts";
-import { tableWindows } from "./plain-windows.ts";
+import { isPlainRun, tableWindows } from "./plain-windows.ts";
 
 const widthMs = 10_000;
 const tiers = [{ widthMs }];
@@ -60,16 +60,12 @@ function* runsOf(
         timeEnd: timeAt + timesMs.length,
         values: columns.values,
         valueStart: valueAt,
-        isPlain: knowsPlain && isPlain(timesMs, values),
+        isPlain: knowsPlain && isPlainRun(timesMs, values),
       };
       valueAt += values.length;
     }
     timeAt += timesMs.length;
   }
-}
-
-function isPlain(timesMs: readonly number[], values: readonly number[]): boolean {
-  return !values.some(Number.isNaN) && timesMs.every((timeMs, i) => i === 0 || timeMs > timesMs[i - 1]);
 }
 
 function runs(each: readonly (readonly Table[])[], into = new SampleRuns()): SampleRuns {
@@ -126,7 +122,15 @@ describe("the samples of a group, kept as runs", () => {
 
   it("leave out what has no samples, and tell how many there are", () => {
     const kept = new SampleRuns();
-    const run = { series: 1, counter: false, watermarkMs: 0, timesMs: Float64Array.of(1, 2), timeStart: 0, timeEnd: 2, isPlain: false };
+    const run = {
+      series: 1,
+      counter: false,
+      watermarkMs: 0,
+      timesMs: Float64Array.of(1, 2),
+      timeStart: 0,
+      timeEnd: 2,
+      isPlain: false,
+    };
     expect(kept.add({ ...run, values: Float64Array.of(Number.NaN, Number.NaN), valueStart: 0 })).toBe(0);
     expect(kept.add({ ...run, values: Float64Array.of(5, Number.NaN), valueStart: 0 })).toBe(1);
     expect(kept.length).toBe(1);

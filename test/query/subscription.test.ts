@@ -83,6 +83,7 @@ class Source {
       timeEnd: windows,
       values: new Float64Array(windows).fill(1),
       valueStart: 0,
+      isPlain: true,
     });
     const revision = this.store.append(new Uint8Array(1), {
       devices: [device],

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:http2";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { silentLog } from "../../lib/base/log.ts";
+import { Direct } from "../../lib/rpc/direct-call.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { IngestService } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { atRest } from "../support/rpc.ts";
@@ -12,12 +13,8 @@ const kib = 1024;
 async function sentUnread(receiveWindowBytes: number, calls: number): Promise<number> {
   const rpc = new RpcServer(silentLog, receiveWindowBytes);
   const never = () => new Promise<never>(() => {});
-  rpc.add(IngestService, "bytes", { pushBatch: never, uploadBatches: never, async *streamBatches() {} });
-  rpc.addDirect(IngestService.method.streamBatches, () => ({
-    onMessage: () => false,
-    onEnd: () => {},
-    onOver: () => {},
-  }));
+  const unread = new Direct(() => ({ onMessage: () => false, onEnd() {}, onOver() {} }));
+  rpc.add(IngestService, "bytes", { pushBatch: never, uploadBatches: never, streamBatches: unread });
   const session = connect(`http://${await rpc.listen("127.0.0.1:0")}`);
   onTestFinished(async () => {
     session.destroy();

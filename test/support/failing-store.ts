@@ -30,7 +30,11 @@ export class FailingStore extends MemoryStore {
     return super.findDevice(deviceId);
   }
 
-  override append(records: Uint8Array | undefined, catalog: CatalogStep | undefined, span?: GroupSpan): JournalPosition {
+  override append(
+    records: Uint8Array | undefined,
+    catalog: CatalogStep | undefined,
+    span?: GroupSpan,
+  ): JournalPosition {
     this.#write();
     return super.append(records, catalog, span);
   }

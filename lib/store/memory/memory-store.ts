@@ -110,7 +110,7 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
     if (catalog !== undefined) this.#writeCatalog(catalog);
     if (records !== undefined) {
       this.position += 1;
-      this.#journal.push({ position: this.position, records: records.slice(), span });
+      this.#journal.push({ position: this.position, records: Uint8Array.from(records), span });
     }
     return this.position;
   }
