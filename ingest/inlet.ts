@@ -5,6 +5,7 @@ import {
   answersWaitingMax,
   callBytesInFlightMax,
   ingestBytesInFlightMax,
+  slabIntervalMs,
   slowDownAfterMs,
   slowDownAgainMs,
 } from "../lib/base/limits.ts";
@@ -44,6 +45,9 @@ export class Inlet {
   readonly #waiting: { bytes: number; resolve: () => void }[] = [];
   #bytesInFlight = 0;
   #nextCall = 1;
+  #submittedMs = Number.NEGATIVE_INFINITY;
+  /** Whether the latest slab shows that others would have come soon. */
+  #isBusy = false;
 
   constructor(sink: SlabSink, { clock = systemClock, hasRates = true }: InletOptions = {}) {
     this.#sink = sink;
@@ -96,8 +100,24 @@ export class Inlet {
 
   /** For calls of this inlet. */
   add(call: InletCall, event: CallEvent, message?: Uint8Array): void {
-    if (this.#builder.empty) setImmediate(() => this.#sink.submit(this.#builder.build()));
+    if (this.#builder.empty) this.#schedule();
     this.#builder.add(call.id, event, message);
+  }
+
+  /**
+   * Submits what comes in this turn of the event loop; while much comes, what comes within `slabIntervalMs`: each slab
+   * costs a commit, two hops between threads and an answer to each of its calls, whatever is in it.
+   */
+  #schedule(): void {
+    const leftMs = slabIntervalMs - (this.#clock.elapsedMs() - this.#submittedMs);
+    if (leftMs > 0 && this.#isBusy) setTimeout(() => this.#submit(), leftMs);
+    else setImmediate(() => this.#submit());
+  }
+
+  #submit(): void {
+    this.#submittedMs = this.#clock.elapsedMs();
+    this.#isBusy = this.#builder.events >= busySlabEvents;
+    this.#sink.submit(this.#builder.build());
   }
 
   /** For calls of this inlet: gives the bytes a place, if they need not wait for it. */
@@ -135,6 +155,9 @@ export class Inlet {
     }
   }
 }
+
+/** Fewer than this are of few senders, who may wait for their acks before they send more. */
+const busySlabEvents = 8;
 
 /** One call on the I/O thread. */
 export class InletCall {

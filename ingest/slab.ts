@@ -29,6 +29,11 @@ export class SlabBuilder {
     return this.#events.length === 0;
   }
 
+  /** How many it has gathered. */
+  get events(): number {
+    return this.#events.length / numbersPerEvent;
+  }
+
   /** @param message stays the caller's, and must not change until `build` */
   add(call: number, event: CallEvent, message?: Uint8Array): void {
     this.#events.push(call, callEvents.indexOf(event), message?.length ?? 0);
