@@ -17,8 +17,6 @@ export interface SketchTable extends SketchBlocks {
   starts: Int32Array;
   /** Entries of each sketch. Its block is the smallest that holds them. */
   sizes: Uint16Array;
-  /** The entry found last, less its key: where keys have no gaps, it finds their neighbours as well. */
-  hint: number;
 }
 
 /** Memory of the largest sketch, in bytes: its block, and its place in the columns. */
@@ -30,7 +28,6 @@ export function createSketchTable(capacity = 64): SketchTable {
     length: 0,
     starts: new Int32Array(capacity),
     sizes: new Uint16Array(capacity),
-    hint: 0,
   };
 }
 
@@ -55,10 +52,12 @@ export function dropSketch(table: SketchTable): void {
 /** @param value finite */
 export function addToSketch(table: SketchTable, at: number, value: number): void {
   const key = bucketKey(value);
+  const { keys } = table;
   const start = table.starts[at];
-  // Most samples of a large sketch are found here; this takes a third of the time of the search.
-  const entry = key + table.hint;
-  if (entry >= start && entry < start + table.sizes[at] && table.keys[entry] === key) table.counts[entry] += 1;
+  // Readings of one sensor fill neighbouring buckets: without gaps below it, a key is as far from the first as its entry.
+  // This takes a third of the time of the search.
+  const entry = start + key - keys[start];
+  if (entry >= start && entry < start + table.sizes[at] && keys[entry] === key) table.counts[entry] += 1;
   else addCount(table, at, key, 1);
 }
 
@@ -141,7 +140,6 @@ function addCount(table: SketchTable, at: number, anyKey: number, count: number)
   const entry = lowerBound(keys, start, end, key);
   if (entry < end && keys[entry] === key) {
     counts[entry] += count;
-    table.hint = entry - key;
     return;
   }
   insert(table, at, entry - start, key, count);

@@ -154,11 +154,24 @@ export function addRun(
     added += run.counter
       ? addCounter(table, at, timesMs, from, i, values, valueOffset)
       : isPlain
-        ? addPlainGauge(table, at, timesMs, from, i, values, valueOffset)
+        ? i - from === 1
+          ? addOne(table, at, timesMs[from], values[from + valueOffset])
+          : addPlainGauge(table, at, timesMs, from, i, values, valueOffset)
         : addGauge(table, at, timesMs, from, i, values, valueOffset);
     if (run.watermarkMs > table.watermarksMs[at]) table.watermarksMs[at] = run.watermarkMs;
   }
   return added;
+}
+
+/** As `addGauge`, for a single sample: what small batches consist of. */
+function addOne(table: WindowTable, at: number, timeMs: number, value: number): number {
+  if (value < table.mins[at]) table.mins[at] = value;
+  if (value > table.maxs[at]) table.maxs[at] = value;
+  seeFirst(table, at, timeMs, value);
+  seeLast(table, at, timeMs, value);
+  addToSketch(table.sketches, at, value);
+  mergeMoments(table, at, 1, value, 0);
+  return 1;
 }
 
 /** As `addGauge`, where no value is absent and the first sample is the earliest: half of its time. */
