@@ -122,7 +122,8 @@ export class Inlet {
 
   /** For calls of this inlet: gives the bytes a place, if they need not wait for it. */
   reserveNow(bytes: number): boolean {
-    if (this.#waiting.length > 0 || this.#bytesInFlight >= ingestBytesInFlightMax) return false;
+    // While messages wait there is no room: whoever gives some back lets them go first.
+    if (this.#bytesInFlight >= ingestBytesInFlightMax) return false;
     this.#bytesInFlight += bytes;
     return true;
   }
@@ -216,7 +217,7 @@ export class InletCall {
    */
   sendNow(message: Uint8Array): boolean {
     if (this.#state !== "open" || this.#full || this.#quotaMs > 0) return false;
-    if (this.#registering && !isRegistration(message)) return false;
+    if (this.#waitsToRegister(message)) return false;
     if (!this.#inlet.reserveNow(message.length)) return false;
     this.#take(message);
     return true;
@@ -229,7 +230,7 @@ export class InletCall {
    */
   async send(message: Uint8Array): Promise<boolean> {
     if (this.#full) await this.#whileSlow(diskBehind, this.#room());
-    if (this.#registering && !isRegistration(message)) await this.#whileSlow(diskBehind, this.#registered());
+    if (this.#waitsToRegister(message)) await this.#whileSlow(diskBehind, this.#registered());
     if (this.#quotaMs > 0) {
       await this.#whileSlow(encodeSlowDown(SlowDownCause.QUOTA, this.#quota.detail), this.#waitForQuota());
     }
@@ -339,6 +340,10 @@ export class InletCall {
   get #registering(): boolean {
     const isSettled = this.#bytesTaken - this.#bytesInFlight >= this.#registeredAt;
     return this.#inlet.hasRates && !isSettled && this.#state === "open";
+  }
+
+  #waitsToRegister(message: Uint8Array): boolean {
+    return this.#registering && !isRegistration(message);
   }
 
   async #registered(): Promise<void> {

@@ -29,6 +29,23 @@ describe("the inlet", () => {
     expect(next).toEqual({ done: true, result: true });
   });
 
+  it("takes at once what need not wait, and nothing else", async () => {
+    const sink = new HeldSink();
+    const call = sink.inlet.open("stream");
+    expect(call.sendNow(new Uint8Array(callBytesInFlightMax))).toBe(true);
+    expect(call.sendNow(new Uint8Array(1))).toBe(false);
+    await turn();
+    sink.settleFirst();
+    expect(call.sendNow(new Uint8Array(1))).toBe(true);
+    await fill(sink.inlet);
+    expect(sink.inlet.open("stream").sendNow(new Uint8Array(1))).toBe(false);
+    sink.settleFirst();
+    sink.settleFirst();
+    expect(call.sendNow(new Uint8Array(1))).toBe(true);
+    call.halfClose();
+    expect(call.sendNow(new Uint8Array(1))).toBe(false);
+  });
+
   it("stops reading a call whose client does not read its answers", async () => {
     const sink = new HeldSink();
     const call = sink.inlet.open("stream");

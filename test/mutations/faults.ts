@@ -71,10 +71,8 @@ export const faults: readonly Fault[] = [
   {
     name: "no rollback in the database: position moves though the append failed",
     file: "lib/store/sqlite/sqlite-store.ts",
-    text: `    // better-sqlite3 rolls back when the function throws, COMMIT included.
-    this.#db.transaction(() => {`,
-    replacement: `    this.#position = position;
-    this.#db.transaction(() => {`,
+    text: "    // One statement is a transaction by itself, which most groups are.\n",
+    replacement: "    this.#position = position;\n",
     tests: ["test/store/sqlite/append-failure.test.ts"],
   },
   {
@@ -313,10 +311,24 @@ export const faults: readonly Fault[] = [
     tests: ["test/ingest/quota-wait.test.ts"],
   },
   {
+    name: "a stream is read though its receiver takes no more",
+    file: "lib/rpc/direct-call.ts",
+    text: "        this.#stream.pause();\n        return;",
+    replacement: "        continue;",
+    tests: ["test/rpc/direct-call.test.ts"],
+  },
+  {
+    name: "an ack by hand forgets what was refused",
+    file: "ingest/call.ts",
+    text: "      if (refusals.length > 0) {",
+    replacement: "      if (refusals.length > 1_000) {",
+    tests: ["test/ingest/refusal.test.ts"],
+  },
+  {
     name: "a call is read before it is known whether its device is over its rate",
     file: "ingest/inlet.ts",
-    text: "    if (this.#registering && !isRegistration(message))",
-    replacement: "    if (this.#registering && message.length === 0)",
+    text: "    return this.#registering && !isRegistration(message);",
+    replacement: "    return this.#registering && message.length === 0;",
     tests: ["test/ingest/quota-wait.test.ts"],
   },
   {
