@@ -12,6 +12,7 @@ import { Cli, checkout, jsonLines, serve, temporaryDirectory, tidemark } from ".
 /** What a server allows without flags. */
 const limits = "1000 series per device, 150000 series in all, 10000 samples/s per device, times up to 10m ahead";
 const tiers = "tidemark: tiers: 10s, 1m, 1h, 1d; lateness 30s\n";
+const window = "tidemark: receive window: 256KiB of memory at most for each call that is not read\n";
 
 describe("serve", () => {
   it("prints one line of JSON when it is ready, with the port that it has", async () => {
@@ -38,7 +39,7 @@ describe("serve", () => {
     expect(code).toBe(0);
     expect(jsonLines(stdout)).toEqual([{ event: "ready", grpc: address }, { event: "stopped" }]);
     expect(stderr).toBe(
-      `tidemark: durability fsync\n${tiers}tidemark: raw samples: not kept\ntidemark: limits: ${limits}\ntidemark: draining\n`,
+      `tidemark: durability fsync\n${tiers}tidemark: raw samples: not kept\ntidemark: limits: ${limits}\n${window}tidemark: draining\n`,
     );
     await expect(devicesAt(address)).rejects.toMatchObject({ status: "UNAVAILABLE" });
   });
