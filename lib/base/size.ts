@@ -19,9 +19,10 @@ export function parseSize(text: string, field = "size"): number {
   return bytes;
 }
 
-/** The text that `parseSize` reads back, in the largest unit that gives at most two decimals: `2GiB`, `1.5MiB`. */
+/** The text that `parseSize` reads back, in the largest unit that gives 1 or more with at most two decimals: `1.5MiB`. */
 export function formatSize(bytes: number): string {
   const units = Object.entries(unitBytes).reverse();
-  const [unit = "B", width = 1] = units.find(([, width]) => Number.isInteger((bytes / width) * 100)) ?? [];
+  const isShort = (size: number) => size >= 1 && Number.isInteger(size * 100);
+  const [unit = "B", width = 1] = units.find(([, width]) => isShort(bytes / width)) ?? [];
   return `${bytes / width}${unit}`;
 }

@@ -210,7 +210,7 @@ export function carry(call: ServerDuplexStream<unknown, unknown>, handler: Direc
 
 /**
  * Has the calls of some methods go past grpc-js; those that it must read, because they are compressed or have a deadline,
- * stay with it.
+ * stay with it. It does not know of the others: a limit on the idle time of connections would not count them.
  * @param handlers by path of the method
  */
 export function divert(http2: Http2Server, handlers: ReadonlyMap<string, DirectHandler>, log: Log): void {

@@ -208,11 +208,14 @@ function bidi_streaming(
   log: Log,
 ) {
   return (call: ServerDuplexStream<unknown, unknown>) => {
-    const context = contextOf(call);
     // A client keeps what it has sent, for a retry, until it sees the headers.
     call.sendMetadata(new Metadata());
-    if (handler instanceof Direct) carry(call, handler.handler, log);
-    else void respond(call, () => handler(incoming(call, context.signal), context), context.signal, log);
+    if (handler instanceof Direct) {
+      carry(call, handler.handler, log);
+      return;
+    }
+    const context = contextOf(call);
+    void respond(call, () => handler(incoming(call, context.signal), context), context.signal, log);
   };
 }
 
