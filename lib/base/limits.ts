@@ -79,8 +79,8 @@ assert(ingestBytesInFlightMax >= 4 * callBytesInFlightMax, "one loud call leaves
 export const slabIntervalMs = 3;
 
 /**
- * What a client may send on a call before it is read (HTTP/2's window): 12 MB/s at a round trip of 20 ms, as much as
- * wide-area lines carry. HTTP/2 begins with 64 KiB, and its sizes have 31 bits.
+ * What a client may send on a call before it is read (HTTP/2's window): 6 MB/s at a round trip of 20 ms
+ * (`bench/receive-window.ts`). HTTP/2 begins with 64 KiB, and its sizes have 31 bits.
  */
 export const receiveWindowBytesDefault = 256 * kib;
 export const receiveWindowBytesMin = 64 * kib;

@@ -23,7 +23,7 @@ export function connectionsOf(http2: Http2Server): ReadonlySet<Socket> {
 
 /**
  * Lets clients send so much per call before it is read, and no less on a connection. HTTP/2 begins with 64 KiB for both,
- * which is 3 MB/s at a round trip of 20 ms. Node holds back calls that are not read, but not their connection: what clients
+ * which is 2 MB/s at a round trip of 20 ms. Node holds back calls that are not read, but not their connection: what clients
  * can make the server hold is the number of their calls times this.
  */
 export function setReceiveWindow(http2: Http2Server, callBytes: number): void {
