@@ -197,7 +197,8 @@ export class Admission {
     if (!this.#isWithinRate(call, device)) return;
     let counted = 0;
     let refused = 0;
-    let isReadable = false;
+    // A batch that is refused whole leaves no bytes behind.
+    let end = header.start;
     let latestMs = Number.NEGATIVE_INFINITY;
     const watermarkMs = watermarkOf(device.session, this.#nowMs, this.#latenessMs);
     try {
@@ -207,7 +208,7 @@ export class Admission {
       ({ added: counted, latestMs } = added);
       this.#span.fromMs = Math.min(this.#span.fromMs, added.earliestMs);
       this.#span.toMs = Math.max(this.#span.toMs, latestMs);
-      isReadable = true;
+      end = header.end;
       for (const refusal of verdict) {
         refused += refusal.samples;
         this.#refuse(call, device, { ...refusal, sequence: BigInt(sequence) });
@@ -227,9 +228,9 @@ export class Admission {
     this.#counted.samplesRefused += refused;
     this.#rates.add(device.state.device, counted + refused, this.#elapsedMs);
     this.#checkRate(call, device.state);
-    const record = { sequence, counted, refused, samplesLost: 0, batchesLost: 0, watermarkMs };
-    if (isReadable) this.#settle(call, device, record, latestMs, message, header.start, header.end);
-    else this.#settle(call, device, record, latestMs);
+    const session = device.session.id;
+    const record = { session, sequence, counted, refused, samplesLost: 0, batchesLost: 0, watermarkMs };
+    this.#settle(call, device, record, latestMs, message, header.start, end);
   }
 
   #refuse(call: Call, device: CallDevice, refusal: Refusal): void {
@@ -268,7 +269,7 @@ export class Admission {
       reason: gap.reason,
       recordedAtMs: this.#nowMs,
     });
-    const none = { counted: 0, refused: 0, watermarkMs: Number.NEGATIVE_INFINITY };
+    const none = { session: device.session.id, counted: 0, refused: 0, watermarkMs: Number.NEGATIVE_INFINITY };
     this.#settle(call, device, { sequence: last, samplesLost, batchesLost, ...none }, Number.NEGATIVE_INFINITY);
   }
 
@@ -358,27 +359,25 @@ export class Admission {
   #settle(
     call: Call,
     target: CallDevice,
-    record: Omit<JournalRecord, "session" | "bytes">,
+    record: Omit<JournalRecord, "bytes">,
     latestMs: number,
     message?: Uint8Array,
     start = 0,
     end = 0,
   ): void {
     const { session } = target;
-    const { sequence, counted, refused, samplesLost, batchesLost, watermarkMs } = record;
-    const settled = { session: session.id, sequence, counted, refused, samplesLost, batchesLost, watermarkMs };
-    this.#records.add(settled, message, start, end);
+    this.#records.add(record, message, start, end);
     this.#sessions.marks.touch(session);
-    session.ackedSequence = sequence;
-    session.samplesCounted += counted;
-    session.samplesRefused += refused;
-    session.samplesLost += samplesLost;
-    session.batchesLost += batchesLost;
+    session.ackedSequence = record.sequence;
+    session.samplesCounted += record.counted;
+    session.samplesRefused += record.refused;
+    session.samplesLost += record.samplesLost;
+    session.batchesLost += record.batchesLost;
     session.latestEventMs = latestEventAfter(session, latestMs, this.#nowMs, this.#latenessMs);
     session.latestSampleMs = latestSampleAfter(session, latestMs, this.#nowMs);
     // Behind those that look how long it has been silent.
     session.lastSeenAtMs = this.#nowMs;
-    if (counted > 0) this.#devices.add(target.state);
+    if (record.counted > 0) this.#devices.add(target.state);
     call.ack(target);
   }
 }

@@ -8,7 +8,7 @@ import {
   refusalsPerAckMax,
   rejectsPerAnswerMax,
 } from "../lib/base/limits.ts";
-import { type AckedDevice, encodeAck } from "../lib/wire/ack-encoder.ts";
+import { type AckedDevice, encodeStreamAck } from "../lib/wire/ack-encoder.ts";
 import type {
   DeviceAckSchema,
   IngestLimitsSchema,
@@ -178,7 +178,7 @@ export class Call {
       }
       plain.push({ deviceHandle: handle, ackedSequence: session.ackedSequence });
     }
-    return encodeAck(plain);
+    return encodeStreamAck(plain);
   }
 
   #pushResponse(): Uint8Array {

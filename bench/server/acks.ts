@@ -1,22 +1,16 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { encodeBatch, encodeBatchesMessage } from "../../lib/wire/batch-encoder.ts";
+import { encodeBatch } from "../../lib/wire/batch-encoder.ts";
 import { embed } from "../../lib/wire/embed.ts";
 import { PushNamedResponseSchema } from "../../proto/gen/bench/v1/named_service_pb.js";
 
 /**
  * Answers without generic encoding. `Registered`, `DeviceAck` and `StreamNamedResponse` begin with the two fields that a
- * `Batch` begins with, the device's handle and a sequence, under the same numbers; and an ack holds its devices as
- * `Batches` holds its batches.
+ * `Batch` begins with, the device's handle and a sequence, under the same numbers.
  */
 
 /** A `Registered`, a `DeviceAck` or a `StreamNamedResponse`. */
 export function encodeAck(deviceHandle: number, ackedSequence: number): Uint8Array {
   return encodeBatch(deviceHandle, ackedSequence, []);
-}
-
-/** A `StreamBatchesResponse` with an ack. */
-export function encodeStreamAck(acks: readonly Uint8Array[]): Uint8Array {
-  return encodeBatchesMessage(acks);
 }
 
 /** A `StreamBatchesResponse` or a `PushBatchResponse` with a `Registered`, or a device of an `UploadBatchesResponse`. */

@@ -1,11 +1,12 @@
 import { silentLog } from "../../lib/base/log.ts";
 import { Direct } from "../../lib/rpc/direct-call.ts";
 import { type Handlers, type KeyPair, RpcServer } from "../../lib/rpc/server.ts";
+import { encodeStreamAck } from "../../lib/wire/ack-encoder.ts";
 import { type BatchHeader, readBatchHeader } from "../../lib/wire/batch-decoder.ts";
 import { WireReader } from "../../lib/wire/wire-reader.ts";
 import { NamedService } from "../../proto/gen/bench/v1/named_service_pb.js";
 import { IngestService } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
-import { encodeAck, encodeFirstField, encodeNamedAck, encodeStreamAck } from "./acks.ts";
+import { encodeAck, encodeFirstField, encodeNamedAck } from "./acks.ts";
 import type { Backend } from "./backend.ts";
 import { acked } from "./http-door.ts";
 import { readNamedColumns } from "./protobuf-body.ts";
@@ -67,7 +68,9 @@ function streamAnswers(request: Uint8Array): Uint8Array[] {
   const { registered, batches } = readHeads(request, "batches");
   const answers = registered === undefined ? [] : [encodeFirstField(encodeAck(registered, 0))];
   if (batches.length > 0) {
-    answers.push(encodeStreamAck(batches.map(({ deviceHandle, sequence }) => encodeAck(deviceHandle, sequence))));
+    answers.push(
+      encodeStreamAck(batches.map(({ deviceHandle, sequence }) => ({ deviceHandle, ackedSequence: sequence }))),
+    );
   }
   return answers;
 }

@@ -154,9 +154,7 @@ export function addRun(
     added += run.counter
       ? addCounter(table, at, timesMs, from, i, values, valueOffset)
       : isPlain
-        ? i - from === 1
-          ? addOne(table, at, timesMs[from], values[from + valueOffset])
-          : addPlainGauge(table, at, timesMs, from, i, values, valueOffset)
+        ? addPlainGauge(table, at, timesMs, from, i, values, valueOffset)
         : addGauge(table, at, timesMs, from, i, values, valueOffset);
     if (run.watermarkMs > table.watermarksMs[at]) table.watermarksMs[at] = run.watermarkMs;
   }
@@ -184,6 +182,7 @@ function addPlainGauge(
   values: Float64Array,
   valueOffset: number,
 ): number {
+  if (to - from === 1) return addOne(table, at, timesMs[from], values[from + valueOffset]);
   const { sketches } = table;
   let sum = 0;
   let min = table.mins[at];

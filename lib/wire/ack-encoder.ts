@@ -7,7 +7,7 @@ export interface AckedDevice {
 }
 
 /** The bytes of a `StreamBatchesResponse` with an ack: a tenth of the time of generic encoding. */
-export function encodeAck(devices: readonly AckedDevice[]): Uint8Array {
+export function encodeStreamAck(devices: readonly AckedDevice[]): Uint8Array {
   let length = 0;
   for (const device of devices) length += 2 + deviceLength(device);
   const writer = new WireWriter(1 + varintLength(length) + length);

@@ -1,7 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { encodeAck } from "../../lib/wire/ack-encoder.ts";
+import { encodeStreamAck } from "../../lib/wire/ack-encoder.ts";
 import { StreamBatchesResponseSchema } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 
 it("an ack has the bytes of generic encoding", () => {
@@ -13,7 +13,9 @@ it("an ack has the bytes of generic encoding", () => {
     fc.property(fc.array(device, { maxLength: 20 }), (devices) => {
       const value = { devices: devices.map((each) => ({ ...each, ackedSequence: BigInt(each.ackedSequence) })) };
       const message = create(StreamBatchesResponseSchema, { message: { case: "ack", value } });
-      expect(Buffer.from(encodeAck(devices))).toEqual(Buffer.from(toBinary(StreamBatchesResponseSchema, message)));
+      expect(Buffer.from(encodeStreamAck(devices))).toEqual(
+        Buffer.from(toBinary(StreamBatchesResponseSchema, message)),
+      );
     }),
   );
 });
