@@ -88,9 +88,13 @@ export class BenchServer {
 export interface LoadResult {
   readonly samplesSent: number;
   readonly samplesAcked: number;
+  /** From the first connection to the last ack. */
   readonly seconds: number;
+  /** Until every device was registered. */
+  readonly registerSeconds: number;
   readonly ackP50Ms: number;
   readonly ackP99Ms: number;
+  readonly ackMaxMs: number;
 }
 
 /** Devices that send a reading of all their metrics once per period of seconds, for so long. */

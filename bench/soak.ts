@@ -63,7 +63,8 @@ try {
   const cores = (cpuAt[last] - cpuAt[half]) / ((minutes[last] - minutes[half]) * 60);
   const cpuPerMillion = (server.cpuSeconds() * 1e6) / result.samplesAcked;
   console.log(`sent ${result.samplesSent}, acked ${result.samplesAcked}, in ${result.seconds} s`);
-  console.log(`ack p50 ${result.ackP50Ms} ms, p99 ${result.ackP99Ms} ms`);
+  console.log(`of which ${result.registerSeconds} s to register ${devices} devices`);
+  console.log(`ack p50 ${result.ackP50Ms} ms, p99 ${result.ackP99Ms} ms, max ${result.ackMaxMs} ms`);
   console.log(
     `processor: ${cores.toFixed(2)} cores in the second half, ${cpuPerMillion.toFixed(2)} s per million samples`,
   );

@@ -141,7 +141,7 @@ export class Flusher implements WholeWindows {
     if (late !== undefined) this.#held.absorb(late, position, nowMs, dueMs, [nothing, ...bounds.slice(1)]);
     // More would not be bounded: the next group waits, and with it those who send.
     while (this.#held.length > this.#windowsMax && this.#problem === "") {
-      this.#attempt(() => this.#letGo());
+      this.#attempt(() => this.#letGo(nowMs));
     }
   }
 
@@ -243,7 +243,7 @@ export class Flusher implements WholeWindows {
     let stepped = false;
     this.#attempt(() => {
       stepped = this.#commitDue(nowMs) || this.#commitRollUp() || this.#settle() || this.#trim();
-      if (!stepped || this.#logHeld) this.#checkpoint();
+      this.#checkpoint();
     });
     return stepped;
   }
@@ -328,12 +328,18 @@ export class Flusher implements WholeWindows {
         return true;
       }
     }
+    if (this.#visitDue(nowMs)) return true;
+    return this.#commitSessions(this.#barriers.length > 0 ? Number.POSITIVE_INFINITY : nowMs - flushIntervalMs);
+  }
+
+  /** Stores windows of a shard of which some are due. @returns whether there was one */
+  #visitDue(nowMs: number): boolean {
     for (const held of this.#held.shards) {
       if (held.dueMs > nowMs) continue;
       this.#visit(held, nowMs);
       return true;
     }
-    return this.#commitSessions(this.#barriers.length > 0 ? Number.POSITIVE_INFINITY : nowMs - flushIntervalMs);
+    return false;
   }
 
   /** Stores windows of a shard that are over, and lets go of them when all are stored. */
@@ -390,8 +396,12 @@ export class Flusher implements WholeWindows {
     });
   }
 
-  /** Stores some windows of a shard, of the one that is held the longest, and lets go of all that are stored. */
-  #letGo(): void {
+  /**
+   * Stores some windows and lets go of them. Those that are over go first: an open one would be read again for its next
+   * sample. Then those of the shard that is held the longest.
+   */
+  #letGo(nowMs: number): void {
+    if (this.#visitDue(nowMs)) return;
     const [held] = this.#held.shards;
     if (held !== undefined && !this.#commitPart(held, () => true)) this.#held.release(held, Number.POSITIVE_INFINITY);
   }

@@ -91,6 +91,9 @@ export interface TierBounds {
 
 const shardSeriesMask = shardSeries - 1;
 
+/** Of each series the window that is open, and the one before. */
+const usualWindows = 2 * shardSeries;
+
 /** A look takes a tenth of the time of a copy. */
 const looksPerCopyMax = 10;
 
@@ -355,10 +358,13 @@ export class HeldWindows {
   }
 }
 
-/** Gives back the memory of windows that are gone. */
+/**
+ * Gives back the memory of windows that are gone, but for what a shard that goes on needs: each minute it would be made
+ * again, in some twenty columns, and collecting the old ones would hold up acks by hundreds of milliseconds.
+ */
 function compact(tier: HeldTier): HeldTier {
   const { table, widthMs } = tier;
-  if (table.length * 4 >= table.series.length) return tier;
+  if (table.length * 4 >= table.series.length || table.series.length <= usualWindows) return tier;
   const compacted = new HeldTier(widthMs);
   for (let i = 0; i < table.length; i += 1) {
     const at = compacted.indexOf(table.series[i], table.starts[i]);
