@@ -242,8 +242,9 @@ export class Flusher implements WholeWindows {
     if (this.#failed || nowMs < this.#retryAtMs || this.#hold.isHeld(nowMs)) return false;
     let stepped = false;
     this.#attempt(() => {
-      stepped = this.#commitDue(nowMs) || this.#commitRollUp() || this.#settle() || this.#trim();
+      // While there is much to do as well: a log of many steps would hold up acks for a second.
       this.#checkpoint();
+      stepped = this.#commitDue(nowMs) || this.#commitRollUp() || this.#settle() || this.#trim();
     });
     return stepped;
   }

@@ -1,6 +1,6 @@
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { batchSamplesMax } from "../../lib/base/limits.ts";
-import { batch } from "./batches.ts";
+import { batch, dayMs } from "./batches.ts";
 import type { HarnessCall } from "./harness-call.ts";
 import { type HarnessOptions, IngestHarness } from "./ingest.ts";
 import { RecordingStore } from "./recording-store.ts";
@@ -9,8 +9,8 @@ import { RecordingStore } from "./recording-store.ts";
 export interface ShardedIngest {
   readonly store: RecordingStore;
   readonly ingest: IngestHarness;
-  /** Acks a batch of one sample of a device: its next. */
-  send(device: number): void;
+  /** Acks a batch of one sample of a device: its next. @param timeMs the start of the day unless told otherwise */
+  send(device: number, timeMs?: number): void;
   /** Batches of a device that were acked. */
   readonly acked: readonly number[];
 }
@@ -27,9 +27,9 @@ export function shardedIngest(devices: number, options?: HarnessOptions): Sharde
   });
   const acked = calls.map(() => 0);
   store.take();
-  const send = (device: number) => {
+  const send = (device: number, timeMs = dayMs) => {
     const sequence = (acked[device] ?? 0) + 1;
-    calls[device]?.batches(batch(sequence, [1]));
+    calls[device]?.batches(batch(sequence, [1], { timeMs }));
     ingest.flush();
     if (ingest.outcomes.at(-1)?.position !== undefined) acked[device] = sequence;
   };

@@ -96,6 +96,21 @@ export function sessionColumns({ handles: _, ...session }: Session): SessionColu
   };
 }
 
+/** What `moveSession` takes. */
+export function sessionMarks(session: Session): readonly (number | null)[] {
+  return [
+    session.ackedSequence,
+    session.samplesCounted,
+    session.samplesRefused,
+    session.samplesLost,
+    session.batchesLost,
+    session.lastSeenAtMs ?? null,
+    session.latestEventMs ?? null,
+    session.latestSampleMs ?? null,
+    session.id,
+  ];
+}
+
 /** A group's gap goes behind the others of its device, of which only so many are kept. */
 export function writeGap(sql: Statements, gap: GapRow, gapsMax: number): void {
   sql.writeGap.run(gap);
@@ -212,6 +227,10 @@ export function prepareStatements(db: Database) {
     writeSession: db.prepare(
       `INSERT OR REPLACE INTO sessions VALUES (@id, @device, @spoolId, @ackedSequence, @samplesCounted,
        @samplesRefused, @samplesLost, @batchesLost, @lastSeenAtMs, @latestEventMs, @latestSampleMs)`,
+    ),
+    moveSession: db.prepare(
+      `UPDATE sessions SET acked_sequence = ?, samples_counted = ?, samples_refused = ?, samples_lost = ?,
+         batches_lost = ?, last_seen_at_ms = ?, latest_event_ms = ?, latest_sample_ms = ? WHERE id = ?`,
     ),
     writeGap: db.prepare(
       "INSERT INTO gaps VALUES (NULL, @device, @firstSequence, @lastSequence, @samples, @reason, @recordedAtMs)",

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { statSync } from "node:fs";
 import Database from "better-sqlite3";
 import type { WindowPart } from "../../aggregate/held-windows.ts";
 import type { SeriesRange } from "../../aggregate/roll-up.ts";
@@ -30,6 +29,7 @@ import { WindowChangesOfPart } from "./changed-windows.ts";
 import { checkUndamaged } from "./damage.ts";
 import { databaseFile, openForWriting, readPragmas } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
+import { LogFile } from "./log-file.ts";
 import { SqliteDeletedDevices } from "./purge.ts";
 import {
   addRefusal,
@@ -45,6 +45,7 @@ import {
   type SessionColumns,
   type Statements,
   sessionColumns,
+  sessionMarks,
   setWindowRow,
   type WindowRow,
   writeGap,
@@ -106,11 +107,13 @@ export class SqliteStore implements AggregateStore, Journal {
   readonly #db: Database.Database;
   readonly #lock: { release(): void };
   readonly #acked: AckedPosition;
-  readonly #logFile: string;
+  readonly #log: LogFile;
   readonly #sql: Statements;
   readonly #deleted: SqliteDeletedDevices;
   readonly #logBytesMax: number;
   readonly #pageBytes: number;
+  /** The log is emptied when it is longer. */
+  #checkpointBytes = checkpointBytes;
 
   constructor(
     db: Database.Database,
@@ -119,10 +122,10 @@ export class SqliteStore implements AggregateStore, Journal {
   ) {
     this.#db = db;
     this.#lock = lock;
-    this.#logFile = `${databaseFile(dataDir)}-wal`;
     this.tiers = tiers;
     this.#logBytesMax = logBytesMax;
     this.#pageBytes = db.pragma("page_size", { simple: true }) as number;
+    this.#log = new LogFile(dataDir, this.#pageBytes);
     this.#sql = prepareStatements(db);
     this.#deleted = new SqliteDeletedDevices(db, this.#sql, (run) => this.#withoutSync(run));
     const meta = this.#sql.meta.get() as { incarnation: string; settled: number; commits: number };
@@ -333,7 +336,7 @@ export class SqliteStore implements AggregateStore, Journal {
 
   commitSessions(sessions: Iterable<Session>): void {
     this.#withoutSync(() => {
-      for (const session of sessions) this.#sql.writeSession.run(sessionColumns(session));
+      for (const session of sessions) this.#sql.moveSession.run(...sessionMarks(session));
     });
   }
 
@@ -354,11 +357,16 @@ export class SqliteStore implements AggregateStore, Journal {
   }
 
   checkpoint(): boolean {
-    if (statSync(this.#logFile).size <= checkpointBytes) return false;
+    if (!this.#log.isLongerThan(this.#checkpointBytes)) return false;
     reach("before-checkpoint");
     const [result] = this.#db.pragma("wal_checkpoint(PASSIVE)") as { log: number; checkpointed: number }[];
+    const logBytes = result.log * this.#pageBytes;
     // What a snapshot may still read of the log stays, and what comes is appended.
-    return result.log > result.checkpointed && result.log * this.#pageBytes > this.#logBytesMax;
+    const isHeld = result.log > result.checkpointed;
+    const isTooLong = isHeld && logBytes > this.#logBytesMax;
+    this.#checkpointBytes =
+      isHeld && !isTooLong ? Math.min(logBytes + checkpointBytes, this.#logBytesMax) : checkpointBytes;
+    return isTooLong;
   }
 
   async backUp(file: string): Promise<void> {
@@ -377,6 +385,7 @@ export class SqliteStore implements AggregateStore, Journal {
       // For want of space, say: the log stays, and is read at the next start.
     }
     this.#db.close();
+    this.#log.close();
     this.#acked.close();
     this.#lock.release();
   }

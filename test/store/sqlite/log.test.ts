@@ -1,5 +1,7 @@
+import { statSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { defaultTiers } from "../../../lib/aggregate/tiers.ts";
+import { databaseFile } from "../../../lib/store/sqlite/database.ts";
 import { openSqliteReader } from "../../../lib/store/sqlite/sqlite-reader.ts";
 import { openSqliteStore } from "../../../lib/store/sqlite/sqlite-store.ts";
 import { step } from "../steps.ts";
@@ -8,6 +10,27 @@ import { makeDataDir } from "./data-dir.ts";
 const mib = 1024 * 1024;
 
 describe("the log of the database", () => {
+  it("is emptied each time that it has grown long, and not in between", () => {
+    const dataDir = makeDataDir();
+    const store = openSqliteStore({ dataDir, tiers: defaultTiers, durability: "process" });
+    onTestFinished(() => store.close());
+    /** Whether the database changes. */
+    const checkpoint = () => {
+      const modified = () => statSync(databaseFile(dataDir), { bigint: true }).mtimeNs;
+      const before = modified();
+      store.checkpoint();
+      return modified() !== before;
+    };
+    for (let times = 0; times < 3; times += 1) {
+      for (let i = 0; i < 15; i += 1) {
+        store.append(new Uint8Array(mib), step({}));
+        expect(checkpoint()).toBe(false);
+      }
+      store.append(new Uint8Array(2 * mib), step({}));
+      expect(checkpoint()).toBe(true);
+    }
+  });
+
   it("is said to be too long while a snapshot keeps it from being emptied, and not afterwards", () => {
     const dataDir = makeDataDir();
     const store = openSqliteStore({ dataDir, tiers: defaultTiers, durability: "process", logBytesMax: 20 * mib });
