@@ -84,7 +84,9 @@ async function run(gateway: number): Promise<void> {
   for (const device of mine) await stream.write(registration(device));
   const dueAt = Array.from({ length: ticksPerPeriod }, (_, tick) => mine.filter((_, i) => i % ticksPerPeriod === tick));
   // As devices do: they learn there where to go on.
-  const beganMs = await Promise.race([allRegistered.promise, done.promise.then(() => 0)]);
+  const readyMs = await Promise.race([allRegistered.promise, done.promise.then(() => 0)]);
+  // No fleet's gateways send in step.
+  const beganMs = readyMs + (gateway * tickMs) / gateways;
   for (let tick = 0; tick < Math.floor(seconds / periodSeconds) * ticksPerPeriod; tick += 1) {
     const waitMs = beganMs + tick * tickMs - performance.now();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));

@@ -72,28 +72,41 @@ const doubleColumns = [
 ] as const satisfies readonly (keyof WindowTable)[];
 
 export function createWindowTable(capacity = 64): WindowTable {
-  const column = () => new Float64Array(capacity);
+  return { length: 0, ...createColumns(capacity), sketches: createSketchTable(capacity) };
+}
+
+const bytesPerWindow = 8 * doubleColumns.length + 4 + 2;
+
+type Columns = Omit<WindowTable, "length" | "sketches">;
+
+/** All in one buffer: buffers are counted and collected one by one, and a fleet has thousands of tables. */
+function createColumns(capacity: number): Columns {
+  const buffer = new ArrayBuffer(capacity * bytesPerWindow);
+  let at = 0;
+  const place = (bytes: number) => {
+    at += capacity * bytes;
+    return at - capacity * bytes;
+  };
+  const doubles = () => new Float64Array(buffer, place(8), capacity);
   return {
-    length: 0,
-    series: new Int32Array(capacity),
-    starts: column(),
-    counts: column(),
-    sums: column(),
-    m2s: column(),
-    mins: column(),
-    maxs: column(),
-    firsts: column(),
-    firstTimesMs: column(),
-    lasts: column(),
-    lastTimesMs: column(),
-    resetOffsets: column(),
-    approximates: new Uint8Array(capacity),
-    watermarksMs: column(),
-    revisions: column(),
-    sketches: createSketchTable(capacity),
-    states: new Uint8Array(capacity),
-    valuesBefore: column(),
-    timesBeforeMs: column(),
+    starts: doubles(),
+    counts: doubles(),
+    sums: doubles(),
+    m2s: doubles(),
+    mins: doubles(),
+    maxs: doubles(),
+    firsts: doubles(),
+    firstTimesMs: doubles(),
+    lasts: doubles(),
+    lastTimesMs: doubles(),
+    resetOffsets: doubles(),
+    watermarksMs: doubles(),
+    revisions: doubles(),
+    valuesBefore: doubles(),
+    timesBeforeMs: doubles(),
+    series: new Int32Array(buffer, place(4), capacity),
+    approximates: new Uint8Array(buffer, place(1), capacity),
+    states: new Uint8Array(buffer, place(1), capacity),
   };
 }
 
@@ -211,18 +224,10 @@ export function mergeMoments(to: WindowTable, at: number, count: number, sum: nu
 }
 
 function grow(table: WindowTable): void {
-  const capacity = table.series.length * 2;
-  const series = new Int32Array(capacity);
-  series.set(table.series);
-  table.series = series;
-  for (const name of ["approximates", "states"] as const) {
-    const column = new Uint8Array(capacity);
-    column.set(table[name]);
-    table[name] = column;
-  }
-  for (const name of doubleColumns) {
-    const column = new Float64Array(capacity);
-    column.set(table[name]);
-    table[name] = column;
-  }
+  const larger = createColumns(table.series.length * 2);
+  for (const name of doubleColumns) larger[name].set(table[name]);
+  larger.series.set(table.series);
+  larger.approximates.set(table.approximates);
+  larger.states.set(table.states);
+  Object.assign(table, larger);
 }
