@@ -56,7 +56,7 @@ async function serve(windowBytes: number): Promise<void> {
     uploadBatches: async () => new Uint8Array(),
     streamBatches: new Direct(() => ({ onMessage: () => true, onEnd() {}, onOver() {} })),
   });
-  process.send?.(await rpc.listen("127.0.0.1:0"));
+  process.send?.((await rpc.listen("127.0.0.1:0")).address);
 }
 
 /** A way to a server on which everything takes `oneWayMs`, whatever its amount. */

@@ -3,6 +3,7 @@ import { Command } from "@commander-js/extra-typings";
 import { errorMessage, TelemetryError } from "../lib/base/errors.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addBench } from "./commands/bench.ts";
+import { addCerts } from "./commands/certs.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDevices } from "./commands/devices.ts";
 import { addExport } from "./commands/export.ts";
@@ -18,6 +19,9 @@ import { addVerify } from "./commands/verify.ts";
 import { addWatch } from "./commands/watch.ts";
 import { exitCode, exitCodeOf, exitCodesHelp } from "./exit.ts";
 import { applyConfigFile, applyOffSwitches, setting } from "./options.ts";
+
+// They are for developers: grpc-js names servers by their IP addresses, which Node will ignore one day.
+process.noDeprecation = true;
 
 // A reader that has seen enough (`| head`) is not an error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -63,6 +67,7 @@ const commands = [
   addReset,
   addDevices,
   addMetrics,
+  addCerts,
 ];
 for (const add of commands) add(program as unknown as Command);
 

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { parseDuration } from "../lib/base/duration.ts";
 import { errorMessage, invalidField } from "../lib/base/errors.ts";
@@ -10,8 +11,6 @@ export function setting<Flags extends string>(flags: Flags, description: string)
   return option.env(`TIDEMARK_${option.name().toUpperCase().replaceAll("-", "_")}`);
 }
 
-export const addressSetting = () =>
-  setting("--address <host:port>", "the server").argParser(hostPort("--address")).default("127.0.0.1:50051");
 export const jsonSetting = () => setting("--json", "results as JSON, for programs");
 
 export const devicesSetting = (max: number) =>
@@ -36,6 +35,25 @@ export function hostPort(flag: string) {
     }
     return text;
   };
+}
+
+/** Whether nobody on the network reaches it, or is on the way to it. @param address `HOST:PORT` */
+export function isLoopback(address: string): boolean {
+  const host = address.slice(0, address.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** What is in the file of a flag. @throws TelemetryError that names them */
+export function readText(file: string, flag: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw invalidField(
+      flag,
+      `is ${JSON.stringify(file)}, which cannot be read: ${errorMessage(error)}`,
+      "check the path",
+    );
+  }
 }
 
 /** A whole number within bounds. @param others what else may be written, for the message */

@@ -7,7 +7,9 @@ import type { Tier } from "../lib/aggregate/tiers.ts";
 import { systemClock } from "../lib/base/clock.ts";
 import { latenessMsDefault, receiveWindowBytesDefault } from "../lib/base/limits.ts";
 import type { Log } from "../lib/base/log.ts";
-import { type KeyPair, RpcServer } from "../lib/rpc/server.ts";
+import type { Listener } from "../lib/rpc/listener.ts";
+import { RpcServer } from "../lib/rpc/server.ts";
+import type { ServerTls } from "../lib/rpc/tls.ts";
 import { DeviceFeed } from "../lib/store/device-feed.ts";
 import { LiveFeed } from "../lib/store/live-feed.ts";
 import type { RawRetention } from "../lib/store/raw-retention.ts";
@@ -31,7 +33,7 @@ export interface ServerOptions {
   /** `HOST:PORT`; port 0 takes a free one. */
   readonly grpc: string;
   /** Undefined: plaintext. */
-  readonly tls?: KeyPair | undefined;
+  readonly tls?: ServerTls | undefined;
   /** Finest first. */
   readonly tiers: readonly Tier[];
   readonly log: Log;
@@ -56,6 +58,7 @@ export interface ServerOptions {
 }
 
 interface Parts {
+  readonly listener: Listener;
   readonly rpc: RpcServer;
   readonly inlet: Inlet;
   readonly writer: Writer;
@@ -148,8 +151,8 @@ export class TidemarkServer {
     log.info(`limits: ${describeQuotas(quotas)}`);
     log.info(`receive window: ${describeReceiveWindow(receiveWindowBytes)}`);
     try {
-      const address = await rpc.listen(grpc, tls);
-      return new TidemarkServer(address, { rpc, inlet, writer, reader, ending });
+      const listener = await rpc.listen(grpc, { tls });
+      return new TidemarkServer({ listener, rpc, inlet, writer, reader, ending });
     } catch (error) {
       await reader.close();
       await writer.close();
@@ -157,11 +160,16 @@ export class TidemarkServer {
     }
   }
 
-  private constructor(address: string, parts: Parts) {
-    this.address = address;
+  private constructor(parts: Parts) {
+    this.address = parts.listener.address;
     this.#parts = parts;
     this.failed = Promise.race([parts.writer.failed, parts.reader.failed]);
     this.failed.catch(() => {});
+  }
+
+  /** For new connections; those that there are keep what they have. Throws Error when it cannot be used. */
+  setTls(tls: ServerTls): void {
+    this.#parts.listener.setTls(tls);
   }
 
   /** Settings of SQLite, as read back from it. */

@@ -2,14 +2,14 @@ import { type DisorderOptions, type DisorderProfile, disorderProfiles } from "..
 import type { FleetChoice } from "../device-sim/fleet-memory.ts";
 import type { SpoolFullPolicy } from "../device-sim/uplink/spool.ts";
 import type { UplinkMode } from "../device-sim/uplink/uplink.ts";
+import type { ServerFlags } from "./server-flags.ts";
 
 /** Spools of all devices together, at most. */
 const fleetSpoolBytesMax = 512 * 1024 * 1024;
 const deviceSpoolBytesMax = 1024 * 1024;
 const deviceSpoolBytesMin = 64 * 1024;
 
-export interface SimulateOptions {
-  readonly address: string;
+export interface SimulateOptions extends ServerFlags {
   readonly devices: number;
   readonly metrics: number;
   readonly interval: number;

@@ -7,11 +7,12 @@ import { systemClock } from "../lib/base/clock.ts";
 import { invalidField } from "../lib/base/errors.ts";
 import { Prng } from "../lib/base/prng.ts";
 import { formatTime } from "../lib/base/time.ts";
-import { Channel } from "../lib/rpc/client.ts";
-import { connect } from "./connect.ts";
+import type { Channel } from "../lib/rpc/client.ts";
+import { connectTo } from "./connect.ts";
 import { FleetKeeping } from "./fleet-keeping.ts";
 import { after } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
+import { serverAt } from "./server-flags.ts";
 import { disorderOf, fleetBasis, type SimulateOptions, spoolBytes } from "./simulate-options.ts";
 import { log } from "./terminal.ts";
 
@@ -33,8 +34,9 @@ export async function simulate(options: SimulateOptions, interrupted: AbortSigna
 async function runFleet(options: SimulateOptions, keeping: FleetKeeping, interrupted: AbortSignal) {
   const { startMs, startedAtMs } = keeping.start;
   const delivery = new Delivery();
+  const server = serverAt(options);
   const channels = await Promise.all(
-    Array.from({ length: Math.min(options.connections, options.devices) }, () => connect(options.address)),
+    Array.from({ length: Math.min(options.connections, options.devices) }, () => connectTo(server)),
   );
   const uplinks = channels.map((channel, i) => uplinkOf(options, keeping, delivery, channel, i));
   const fleet = new Fleet(
@@ -106,7 +108,7 @@ function uplinkOf(
     spools,
     seals,
     deliveryLog,
-    ...(resendRate + cut > 0 && { mischief, openChannel: () => new Channel(options.address) }),
+    ...(resendRate + cut > 0 && { mischief, openChannel: () => channel.another() }),
   });
 }
 

@@ -1,11 +1,11 @@
+import type { ServerAt } from "../../cli/server-flags.ts";
 import type { UplinkMode } from "../../device-sim/uplink/uplink.ts";
 import { formatDuration } from "../../lib/base/duration.ts";
 import { invalidField } from "../../lib/base/errors.ts";
 import type { LoadArrival } from "./due-times.ts";
 
 export interface LoadOptions {
-  /** `HOST:PORT`. */
-  readonly address: string;
+  readonly server: ServerAt;
   readonly samplesPerSecond: number;
   readonly devices: number;
   /** Per device. */

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { connect } from "../../cli/connect.ts";
+import { connectTo } from "../../cli/connect.ts";
 import { Delivery } from "../../device-sim/uplink/delivery.ts";
 import type { Spools } from "../../device-sim/uplink/spool.ts";
 import { Uplink } from "../../device-sim/uplink/uplink.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { invalidField } from "../../lib/base/errors.ts";
 import { Prng } from "../../lib/base/prng.ts";
-import { Channel } from "../../lib/rpc/client.ts";
+import type { Channel } from "../../lib/rpc/client.ts";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import type { LoadOptions } from "./load-options.ts";
 
@@ -20,12 +20,12 @@ export type LoadChannels = readonly [Channel, ...Channel[]];
  * Connects to the server.
  * @throws TelemetryError when it cannot be reached, or knows devices of the load already
  */
-export async function connectAll({ address, connections, devices, idPrefix }: LoadOptions): Promise<LoadChannels> {
-  const first = await connect(address);
+export async function connectAll({ server, connections, devices, idPrefix }: LoadOptions): Promise<LoadChannels> {
+  const first = await connectTo(server);
   const channels: [Channel, ...Channel[]] = [first];
   try {
     await checkUnknown(first, idPrefix);
-    while (channels.length < Math.min(connections, devices)) channels.push(await connect(address));
+    while (channels.length < Math.min(connections, devices)) channels.push(await connectTo(server));
     return channels;
   } catch (error) {
     for (const channel of channels) channel.close();
@@ -65,7 +65,7 @@ export class LoadUplinks {
   }
 
   #make(channel: Channel, i: number, spools: Spools): Uplink {
-    const { mode, seed, cutRate, resendRate, address } = this.#options;
+    const { mode, seed, cutRate, resendRate } = this.#options;
     const mischief = { resendRate, cutRate, prng: new Prng(seed, `mischief ${i}`) };
     return new Uplink({
       channel,
@@ -77,7 +77,7 @@ export class LoadUplinks {
       randomBytes,
       log: { info: () => {}, warn: (message) => this.#warn(message) },
       spools,
-      ...(resendRate + cutRate > 0 && { mischief, openChannel: () => new Channel(address) }),
+      ...(resendRate + cutRate > 0 && { mischief, openChannel: () => channel.another() }),
     });
   }
 

@@ -34,9 +34,9 @@ export class LoadView {
   #redraw(): void {
     const { options, phase, uplinks } = this.#load;
     const { warning } = uplinks;
-    const { idPrefix, devices, metrics, address } = options;
+    const { idPrefix, devices, metrics, server } = options;
     const [title, ...lines] = [
-      `${idPrefix}  ${devices} devices x ${metrics} metrics to ${address}`,
+      `${idPrefix}  ${devices} devices x ${metrics} metrics to ${server.address}`,
       ...this.#texts(),
       ...(warning === "" ? [] : [warning]),
     ];

@@ -1,7 +1,7 @@
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Clock } from "../../lib/base/clock.ts";
 import { subscriptionIntervalMsMin } from "../../lib/base/limits.ts";
-import { Channel } from "../../lib/rpc/client.ts";
+import type { Channel } from "../../lib/rpc/client.ts";
 import {
   Aggregate,
   QueryService,
@@ -10,6 +10,7 @@ import {
 } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import type { GeneratorPlan } from "./messages.ts";
 import type { Probes } from "./probes.ts";
+import { channelTo } from "./transport/channels.ts";
 
 export interface FreshnessOptions {
   readonly addresses: GeneratorPlan["addresses"];
@@ -36,7 +37,7 @@ export class Freshness {
 
   private constructor({ addresses, deviceId, clock, probes }: FreshnessOptions) {
     this.#probes = probes;
-    this.#channel = new Channel(addresses.grpc, { ca: addresses.ca });
+    this.#channel = channelTo(addresses);
     const request = {
       selector: { deviceIds: [deviceId] },
       snapshotFrom: timestampFromMs(clock.nowMs()),

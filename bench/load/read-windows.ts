@@ -1,9 +1,9 @@
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { timeMsMax, timeMsMin } from "../../lib/base/limits.ts";
-import { Channel } from "../../lib/rpc/client.ts";
 import { FrameReader, type Window } from "../../lib/wire/window-frame.ts";
 import { type Aggregate, QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import type { GeneratorPlan } from "./messages.ts";
+import { channelTo } from "./transport/channels.ts";
 
 export interface WindowsQuery {
   /** Of device ids. */
@@ -19,7 +19,7 @@ export async function* readWindows(
   { addresses }: Pick<GeneratorPlan, "addresses">,
   { prefix, tierMs, aggregates, quantiles }: WindowsQuery,
 ): AsyncGenerator<Window> {
-  const channel = new Channel(addresses.grpc, { ca: addresses.ca });
+  const channel = channelTo(addresses);
   try {
     const frames = new FrameReader();
     const responses = channel.client(QueryService, "messages").queryRange({

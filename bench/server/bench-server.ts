@@ -1,4 +1,5 @@
 import { systemClock } from "../../lib/base/clock.ts";
+import type { KeyPair } from "../../lib/rpc/tls.ts";
 import type { Backend } from "./backend.ts";
 import { type HttpListener, listenHttp1, listenHttp2 } from "./http-listeners.ts";
 import type { BenchServerOptions, BenchServerReady, ServerUsage } from "./messages.ts";
@@ -24,7 +25,7 @@ export class BenchServer {
   static async start(options: BenchServerOptions): Promise<BenchServer> {
     const socketBytes = new SocketBytes();
     // Only then: what makes them is large, and memory is measured.
-    const certificates = options.tls ? await (await import("./certificates.ts")).makeCertificates() : undefined;
+    const certificates = options.tls ? await makeCertificates() : undefined;
     const tls = certificates?.server;
     const backend = await (options.isNull ? startNull(tls) : startProduct(options, tls));
     const http1 = await listenHttp1(backend.take, tls);
@@ -82,4 +83,11 @@ export class BenchServer {
     await Promise.all(this.#listeners.map((listener) => listener.close(closeGraceMs)));
     this.#socketBytes.stop();
   }
+}
+
+/** An authority whose key is forgotten, and a pair for this machine's own address, for a day. */
+async function makeCertificates(): Promise<{ readonly ca: string; readonly server: KeyPair }> {
+  const { makeAuthority, makeServerPair } = await import("../../lib/rpc/certificates.ts");
+  const authority = await makeAuthority("Tidemark benchmark", 1);
+  return { ca: authority.cert, server: await makeServerPair(authority, ["localhost", "127.0.0.1"], 1) };
 }

@@ -3,7 +3,7 @@ import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as https from "node:https";
 import type { AddressInfo, Server } from "node:net";
-import type { KeyPair } from "../../lib/rpc/server.ts";
+import type { KeyPair } from "../../lib/rpc/tls.ts";
 import { answerRequest, type TakeBody } from "./http-answer.ts";
 
 /** A door that listens on a free port of 127.0.0.1. */

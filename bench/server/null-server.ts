@@ -1,6 +1,7 @@
 import { silentLog } from "../../lib/base/log.ts";
 import { Direct } from "../../lib/rpc/direct-call.ts";
-import { type Handlers, type KeyPair, RpcServer } from "../../lib/rpc/server.ts";
+import { type Handlers, RpcServer } from "../../lib/rpc/server.ts";
+import type { KeyPair } from "../../lib/rpc/tls.ts";
 import { encodeStreamAck } from "../../lib/wire/ack-encoder.ts";
 import { type BatchHeader, readBatchHeader } from "../../lib/wire/batch-decoder.ts";
 import { WireReader } from "../../lib/wire/wire-reader.ts";
@@ -19,7 +20,7 @@ export async function startNull(tls: KeyPair | undefined): Promise<Backend> {
   const rpc = new RpcServer(silentLog);
   rpc.add(IngestService, "bytes", ingestHandlers);
   rpc.add(NamedService, "bytes", namedHandlers);
-  const address = await rpc.listen("127.0.0.1:0", tls);
+  const { address } = await rpc.listen("127.0.0.1:0", { tls });
   const json = Promise.resolve(acked("json-rows", anySequence));
   const protobuf = Promise.resolve(acked("protobuf-rows", anySequence));
   return {

@@ -5,7 +5,7 @@ import { defaultQuotas } from "../../ingest/quotas.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { metricHandleMax } from "../../lib/base/limits.ts";
 import { silentLog } from "../../lib/base/log.ts";
-import type { KeyPair } from "../../lib/rpc/server.ts";
+import type { KeyPair } from "../../lib/rpc/tls.ts";
 import { NamedService } from "../../proto/gen/bench/v1/named_service_pb.js";
 import type { Backend } from "./backend.ts";
 import { Door } from "./door.ts";

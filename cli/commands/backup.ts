@@ -4,15 +4,17 @@ import { pipeline } from "node:stream/promises";
 import { Argument, type Command } from "@commander-js/extra-typings";
 import { AdminService } from "../../proto/gen/telemetry/v1/admin_service_pb.js";
 import { connect } from "../connect.ts";
-import { addressSetting, jsonSetting } from "../options.ts";
+import { jsonSetting } from "../options.ts";
+import { withServerFlags } from "../server-flags.ts";
 import { printJson, printLine } from "../terminal.ts";
 
 export function addBackup(program: Command): void {
-  program
-    .command("backup")
-    .description("copy the database of a running server into a file")
-    .addArgument(new Argument("<file>", "where to write the copy"))
-    .addOption(addressSetting())
+  withServerFlags(
+    program
+      .command("backup")
+      .description("copy the database of a running server into a file")
+      .addArgument(new Argument("<file>", "where to write the copy")),
+  )
     .addOption(jsonSetting())
     .addHelpText(
       "after",
@@ -25,8 +27,8 @@ Examples:
   $ tidemark backup /backups/tidemark.sqlite
   $ mkdir restored && cp /backups/tidemark.sqlite restored/ && tidemark serve --data restored`,
     )
-    .action(async (file, { address, json }) => {
-      const channel = await connect(address);
+    .action(async (file, { json, ...server }) => {
+      const channel = await connect(server);
       const partial = `${file}.partial`;
       let bytes = 0;
       const chunks = async function* () {

@@ -9,7 +9,8 @@ import { FrameReader } from "../../lib/wire/window-frame.ts";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { connect } from "../connect.ts";
 import { writeLines } from "../line-output.ts";
-import { addressSetting, setting } from "../options.ts";
+import { setting } from "../options.ts";
+import { withServerFlags } from "../server-flags.ts";
 import { log } from "../terminal.ts";
 import { RowFormatter, type WindowRow, windowRow } from "../window-row.ts";
 import {
@@ -37,11 +38,12 @@ interface Asked {
 }
 
 export function addExport(program: Command): void {
-  program
-    .command("export")
-    .description("write aggregates, or samples that are kept, as CSV or ndjson")
-    .addArgument(new Argument("<what>", "what to write").choices(["samples", "aggregates"] as const))
-    .addOption(addressSetting())
+  withServerFlags(
+    program
+      .command("export")
+      .description("write aggregates, or samples that are kept, as CSV or ndjson")
+      .addArgument(new Argument("<what>", "what to write").choices(["samples", "aggregates"] as const)),
+  )
     .addOption(deviceSetting())
     .addOption(metricSetting())
     .addOption(whereSetting())
@@ -69,10 +71,10 @@ Examples:
   $ tidemark export samples --device 'truck-*' --metric speed --format ndjson | gzip > speed.ndjson.gz
   $ tidemark export aggregates --where site=north --from now-30d --tier 1h --out north.csv`,
     )
-    .action(async (what, { address, from, to, tier, quantile, format, out, ...selection }) => {
+    .action(async (what, { from, to, tier, quantile, format, out, ...selection }) => {
       const nowMs = systemClock.nowMs();
       if (what === "samples") refuseForSamples({ tier: tier !== "auto", quantile: quantile !== undefined });
-      const channel = await connect(address);
+      const channel = await connect(selection);
       try {
         const asked = {
           query: channel.client(QueryService, "messages"),

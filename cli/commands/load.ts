@@ -19,14 +19,14 @@ import {
   seedSetting,
 } from "../fleet-options.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import { addressSetting, devicesSetting, duration, jsonSetting, metricsSetting, setting } from "../options.ts";
+import { devicesSetting, duration, jsonSetting, metricsSetting, setting } from "../options.ts";
+import { serverAt, withServerFlags } from "../server-flags.ts";
 import { printJson, printLine } from "../terminal.ts";
 
 export function addLoad(program: Command): void {
-  program
-    .command("load")
-    .description("a load test of a running server, held against thresholds and verified")
-    .addOption(addressSetting())
+  withServerFlags(
+    program.command("load").description("a load test of a running server, held against thresholds and verified"),
+  )
     .addOption(
       setting("--rate <n/s>", "samples per second of all devices together, such as 50000/s, 50k/s or 1.5M/s")
         .argParser((text) => parseRate(text))
@@ -107,7 +107,7 @@ Examples:
       // Its histograms cost every other command 50 ms at its start.
       const { LoadTest } = await import("../../bench/load-test/load-test.ts");
       const load = await LoadTest.connect({
-        address: flags.address,
+        server: serverAt(flags),
         samplesPerSecond: flags.rate,
         devices: flags.devices,
         metrics: flags.metrics,

@@ -10,7 +10,8 @@ import {
   QueryService,
 } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { connect } from "../connect.ts";
-import { addressSetting, jsonSetting } from "../options.ts";
+import { jsonSetting } from "../options.ts";
+import { withServerFlags } from "../server-flags.ts";
 import { fitTable, lineWidth, log, printJson, printLine } from "../terminal.ts";
 import { deviceSetting, metricSetting, selectorOf, whereSetting } from "./query.ts";
 
@@ -20,10 +21,7 @@ const heads = ["device", "metric", "kind", "unit", "description"];
 const dispensable = ["description", "unit"];
 
 export function addMetrics(program: Command): void {
-  program
-    .command("metrics")
-    .description("list the metrics of the devices")
-    .addOption(addressSetting())
+  withServerFlags(program.command("metrics").description("list the metrics of the devices"))
     .addOption(deviceSetting())
     .addOption(metricSetting())
     .addOption(whereSetting())
@@ -38,8 +36,8 @@ Examples:
   $ tidemark metrics --device 'truck-*' --metric 'temp*' --where site=north
   $ tidemark metrics --json | jq -r .name | sort | uniq -c`,
     )
-    .action(async ({ address, json, ...names }) => {
-      const channel = await connect(address);
+    .action(async ({ json, ...names }) => {
+      const channel = await connect(names);
       try {
         const rows: string[][] = [];
         for await (const metric of listed(channel.client(QueryService, "messages"), selectorOf(names))) {

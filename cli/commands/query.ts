@@ -9,7 +9,8 @@ import { FrameReader } from "../../lib/wire/window-frame.ts";
 import { type AnswerInfo, QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { aggregateSetting, aggregatesOf, columnsLeftOut } from "../aggregate-options.ts";
 import { connect } from "../connect.ts";
-import { addressSetting, duration, integer, jsonSetting, list, setting } from "../options.ts";
+import { duration, integer, jsonSetting, list, setting } from "../options.ts";
+import { withServerFlags } from "../server-flags.ts";
 import { lineWidth, log, printLine } from "../terminal.ts";
 import { RowFormatter, rowFormats, windowRow } from "../window-row.ts";
 
@@ -111,10 +112,7 @@ function describeAnswer({ tier, completeUntil }: AnswerInfo): string {
 }
 
 export function addQuery(program: Command): void {
-  program
-    .command("query")
-    .description("read aggregated windows")
-    .addOption(addressSetting())
+  withServerFlags(program.command("query").description("read aggregated windows"))
     .addOption(deviceSetting())
     .addOption(metricSetting())
     .addOption(whereSetting())
@@ -154,7 +152,6 @@ Examples:
     )
     .action(
       async ({
-        address,
         from,
         to,
         tier: tierMs,
@@ -167,7 +164,7 @@ Examples:
         ...names
       }) => {
         const nowMs = systemClock.nowMs();
-        const channel = await connect(address);
+        const channel = await connect(names);
         try {
           const responses = channel.client(QueryService, "messages").queryRange({
             selector: selectorOf(names),

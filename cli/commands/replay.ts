@@ -12,8 +12,9 @@ import { Prng } from "../../lib/base/prng.ts";
 import { connect } from "../connect.ts";
 import { exitCode } from "../exit.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import { addressSetting, integer, jsonSetting, setting } from "../options.ts";
+import { integer, jsonSetting, setting } from "../options.ts";
 import { Progress } from "../progress.ts";
+import { withServerFlags } from "../server-flags.ts";
 import { log, printJson, printLine } from "../terminal.ts";
 
 const spoolBytesMax = 1024 * 1024;
@@ -22,11 +23,12 @@ const drainMs = 30_000;
 const badLinesTold = 20;
 
 export function addReplay(program: Command): void {
-  program
-    .command("replay")
-    .description("send recorded CSV files, each as one device")
-    .addArgument(new Argument("<file...>", "CSV with a timestamp column and one column per metric"))
-    .addOption(addressSetting())
+  withServerFlags(
+    program
+      .command("replay")
+      .description("send recorded CSV files, each as one device")
+      .addArgument(new Argument("<file...>", "CSV with a timestamp column and one column per metric")),
+  )
     .addOption(
       setting("--speed <speed>", "realtime, max, or a factor such as 60x")
         .argParser((text) => parseSpeed(text, "--speed"))
@@ -50,7 +52,7 @@ Examples:
   $ tidemark replay *.csv --speed 60x
   $ tidemark query --device machine_temperature --from 2013-01-01T00:00:00Z --tier 1d`,
     )
-    .action(async (files, { address, speed, batchSamples, json }) => {
+    .action(async (files, { speed, batchSamples, json, ...server }) => {
       const interrupted = untilInterrupted();
       let badLines = 0;
       const onBadLine = ({ file, line, reason }: BadLine) => {
@@ -58,7 +60,7 @@ Examples:
         if (badLines <= badLinesTold) log.warn(`${file}:${line}: ${reason}; skipped`);
       };
       const recordings = await openAll(files, onBadLine);
-      const channel = await connect(address);
+      const channel = await connect(server);
       const delivery = new Delivery();
       const uplink = new Uplink({
         channel,

@@ -1,17 +1,18 @@
 import { Argument, type Command } from "@commander-js/extra-typings";
 import { AdminService } from "../../proto/gen/telemetry/v1/admin_service_pb.js";
 import { connect } from "../connect.ts";
-import { addressSetting } from "../options.ts";
+import { withServerFlags } from "../server-flags.ts";
 import { printLine } from "../terminal.ts";
 
 const timeoutMs = 10_000;
 
 export function addReset(program: Command): void {
-  program
-    .command("reset")
-    .description("let whichever spool registers next take a device over")
-    .addArgument(new Argument("<device>", "id of the device"))
-    .addOption(addressSetting())
+  withServerFlags(
+    program
+      .command("reset")
+      .description("let whichever spool registers next take a device over")
+      .addArgument(new Argument("<device>", "id of the device")),
+  )
     .addHelpText(
       "after",
       `
@@ -22,8 +23,8 @@ session was. What is counted stays counted.
 Examples:
   $ tidemark reset truck-0042`,
     )
-    .action(async (deviceId, { address }) => {
-      const channel = await connect(address);
+    .action(async (deviceId, { ...server }) => {
+      const channel = await connect(server);
       try {
         await channel.client(AdminService, "messages").resetDevice({ deviceId }, { timeoutMs });
         printLine(`${deviceId}: the next spool that registers takes over`);

@@ -14,6 +14,17 @@ import { receiveWindowSetting } from "../receive-window.ts";
 import { TidemarkServer } from "../server.ts";
 import { log, printJson, printLine } from "../terminal.ts";
 import { keptTiers, latenessSetting, retentionSetting, tiersSetting } from "../tier-options.ts";
+import {
+  checkPlaintext,
+  clientCaSetting,
+  insecureSetting,
+  readTlsFiles,
+  TlsFollower,
+  tlsCertSetting,
+  tlsFilesCheckMs,
+  tlsFilesOf,
+  tlsKeySetting,
+} from "../tls-files.ts";
 
 export const dataSetting = () => setting("--data <dir>", "directory of the database").default("./data");
 export const grpcSetting = () =>
@@ -41,6 +52,10 @@ export function addServe(program: Command): void {
     .addOption(deviceRateSetting())
     .addOption(futureMaxSetting())
     .addOption(receiveWindowSetting())
+    .addOption(tlsCertSetting())
+    .addOption(tlsKeySetting())
+    .addOption(clientCaSetting())
+    .addOption(insecureSetting())
     .addOption(setting("--fault <point:count>", "a fault on purpose, for tests").hideHelp())
     .addOption(jsonSetting())
     .addHelpText(
@@ -50,7 +65,7 @@ Prints one line when it is ready. Ctrl-C or SIGTERM settles and acks what was re
 
 Examples:
   $ tidemark serve
-  $ tidemark serve --data /var/lib/tidemark --grpc 0.0.0.0:50051
+  $ tidemark serve --data /var/lib/tidemark --grpc 0.0.0.0:50051 --tls-cert certs/server.crt --tls-key certs/server.key
   $ tidemark serve --durability process             # faster, and a power cut may lose what was acked
   $ tidemark serve --retention 10s=2d,1m=30d,1h=2y
   $ tidemark serve --keep-raw 1h,2GiB               # samples can be read back: see export
@@ -68,15 +83,20 @@ Examples:
         keepRaw,
         durability,
         receiveWindow,
+        insecure = false,
         fault,
         json,
         ...flags
       }) => {
         const tiers = keptTiers(widths, retention, lateness);
+        const tlsFiles = tlsFilesOf(flags);
+        const tls = tlsFiles && readTlsFiles(tlsFiles);
+        if (tls === undefined) checkPlaintext(grpc, insecure, log);
         const interrupted = untilInterrupted();
         const server = await TidemarkServer.start({
           dataDir: data,
           grpc,
+          tls,
           tiers,
           latenessMs: lateness,
           log,
@@ -86,6 +106,10 @@ Examples:
           receiveWindowBytes: receiveWindow,
           fault,
         });
+        if (tlsFiles !== undefined && tls !== undefined) {
+          const follower = new TlsFollower(tlsFiles, tls, log, (changed) => server.setTls(changed));
+          setInterval(() => follower.check(), tlsFilesCheckMs).unref();
+        }
         if (json) printJson({ event: "ready", grpc: server.address });
         else printLine(`tidemark is ready: gRPC on ${server.address}, data in ${data}`);
         await Promise.race([aborted(interrupted), server.failed]);

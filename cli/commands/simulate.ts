@@ -19,7 +19,6 @@ import {
 } from "../fleet-options.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import {
-  addressSetting,
   devicesSetting,
   duration,
   integer,
@@ -28,14 +27,12 @@ import {
   metricsSetting,
   setting,
 } from "../options.ts";
+import { withServerFlags } from "../server-flags.ts";
 import { type Summary, simulate } from "../simulation.ts";
 import { printJson, printLine } from "../terminal.ts";
 
 export function addSimulate(program: Command): void {
-  program
-    .command("simulate")
-    .description("run a fleet of simulated devices against a server")
-    .addOption(addressSetting())
+  withServerFlags(program.command("simulate").description("run a fleet of simulated devices against a server"))
     .addOption(devicesSetting(1_000_000))
     .addOption(metricsSetting())
     .addOption(intervalSetting())

@@ -9,17 +9,15 @@ import {
 } from "../../proto/gen/telemetry/v1/admin_service_pb.js";
 import { RefusalReason } from "../../proto/gen/telemetry/v1/batch_pb.js";
 import { connect } from "../connect.ts";
-import { addressSetting, jsonSetting } from "../options.ts";
+import { jsonSetting } from "../options.ts";
 import { describeQuotas } from "../quota-options.ts";
+import { withServerFlags } from "../server-flags.ts";
 import { formatTable, printJson, printLine } from "../terminal.ts";
 
 const timeoutMs = 10_000;
 
 export function addStatus(program: Command): void {
-  program
-    .command("status")
-    .description("tell how a server is doing, and what holds it up")
-    .addOption(addressSetting())
+  withServerFlags(program.command("status").description("tell how a server is doing, and what holds it up"))
     .addOption(jsonSetting())
     .addHelpText(
       "after",
@@ -36,8 +34,8 @@ Examples:
   $ tidemark status
   $ tidemark status --address 127.0.0.1:50051 --json | jq .slowestHop`,
     )
-    .action(async ({ address, json }) => {
-      const channel = await connect(address);
+    .action(async ({ json, ...server }) => {
+      const channel = await connect(server);
       try {
         const status = await channel.client(AdminService, "messages").getStatus({}, { timeoutMs });
         if (json) printJson(toJson(GetStatusResponseSchema, status, { alwaysEmitImplicit: true }));

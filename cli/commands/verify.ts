@@ -6,20 +6,22 @@ import { defaultTiers, tierName } from "../../lib/aggregate/tiers.ts";
 import { invalidField } from "../../lib/base/errors.ts";
 import { formatTime } from "../../lib/base/time.ts";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
-import { connect } from "../connect.ts";
+import { connectTo } from "../connect.ts";
 import { exitCode } from "../exit.ts";
-import { addressSetting, jsonSetting, setting } from "../options.ts";
+import { jsonSetting, setting } from "../options.ts";
 import { TidemarkServer } from "../server.ts";
+import { type ServerAt, serverAt, withServerFlags } from "../server-flags.ts";
 import { log, printJson, printLine } from "../terminal.ts";
 
 const differencesTold = 20;
 
 export function addVerify(program: Command): void {
-  program
-    .command("verify")
-    .description("hold a simulator's log against what the server has counted, per series and window")
-    .addOption(setting("--log <file>", "what simulate --log has written").makeOptionMandatory())
-    .addOption(addressSetting())
+  withServerFlags(
+    program
+      .command("verify")
+      .description("hold a simulator's log against what the server has counted, per series and window")
+      .addOption(setting("--log <file>", "what simulate --log has written").makeOptionMandatory()),
+  )
     .addOption(setting("--data <dir>", "read this data directory, which no server runs on, in place of a server"))
     .addOption(jsonSetting())
     .addHelpText(
@@ -34,8 +36,8 @@ Examples:
   $ tidemark verify --log sent.ndjson
   $ tidemark verify --log sent.ndjson --data ./data`,
     )
-    .action(async ({ log: file, address, data, json }) => {
-      const verdict = data === undefined ? await verifyServer(file, address) : await verifyData(file, data);
+    .action(async ({ log: file, data, json, ...flags }) => {
+      const verdict = data === undefined ? await verifyServer(file, serverAt(flags)) : await verifyData(file, data);
       if (json) printJson({ ...verdict, differences: verdict.differences.length, first: told(verdict) });
       else for (const line of verdictLines(verdict)) printLine(line);
       if (!isRight(verdict)) process.exitCode = exitCode.failed;
@@ -80,8 +82,8 @@ function differenceLine({ device, metric, tierMs, windowMs, field, expected, fou
   return `${where}: ${field} expected ${expected}, found ${found}`;
 }
 
-async function verifyServer(file: string, address: string): Promise<Verdict> {
-  const channel = await connect(address);
+async function verifyServer(file: string, server: ServerAt): Promise<Verdict> {
+  const channel = await connectTo(server);
   try {
     return await verify(file, channel.client(QueryService, "messages"));
   } finally {
@@ -93,7 +95,7 @@ async function verifyData(file: string, dataDir: string): Promise<Verdict> {
   if (!existsSync(dataDir)) throw invalidField("--data", `${dataDir} is not there`, "name the directory of a server");
   const server = await TidemarkServer.start({ dataDir, grpc: "127.0.0.1:0", tiers: defaultTiers, log });
   try {
-    return await verifyServer(file, server.address);
+    return await verifyServer(file, { address: server.address, options: {} });
   } finally {
     await server.stop();
   }

@@ -6,18 +6,16 @@ import { Prng } from "../../lib/base/prng.ts";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { connect } from "../connect.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import { addressSetting, duration, jsonSetting, setting } from "../options.ts";
+import { duration, jsonSetting, setting } from "../options.ts";
 import { resumedWindows } from "../resumed-windows.ts";
+import { withServerFlags } from "../server-flags.ts";
 import { WatchLines, WatchScreen } from "../watch-output.ts";
 import { deviceSetting, metricSetting, selectorOf, whereSetting } from "./query.ts";
 
 const quantiles: readonly number[] = [0.5, 0.95, 0.99];
 
 export function addWatch(program: Command): void {
-  program
-    .command("watch")
-    .description("show aggregated windows as they change")
-    .addOption(addressSetting())
+  withServerFlags(program.command("watch").description("show aggregated windows as they change"))
     .addOption(deviceSetting())
     .addOption(metricSetting())
     .addOption(whereSetting())
@@ -37,12 +35,12 @@ Examples:
   $ tidemark watch --metric temperature --tier 1m
   $ tidemark watch --device sim-0001 --metric temperature --json | jq .mean`,
     )
-    .action(async ({ address, tier: tierMs, json, ...names }) => {
+    .action(async ({ tier: tierMs, json, ...names }) => {
       const signal = untilInterrupted();
-      const channel = await connect(address);
+      const channel = await connect(names);
       const inPlace = process.stdout.isTTY && !json;
       const draw = createLogUpdate(process.stdout);
-      const screen = inPlace ? new WatchScreen(address, draw) : new WatchLines(quantiles);
+      const screen = inPlace ? new WatchScreen(names.address, draw) : new WatchLines(quantiles);
       try {
         const events = resumedWindows({
           client: channel.client(QueryService, "messages"),

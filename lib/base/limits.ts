@@ -78,6 +78,13 @@ assert(ingestBytesInFlightMax >= 4 * callBytesInFlightMax, "one loud call leaves
  */
 export const slabIntervalMs = 3;
 
+/** Connections of all clients: each costs some 50 KiB, and a gateway carries its devices over one. */
+export const connectionsMaxDefault = 20_000;
+/** Connections of one address, which many devices may share. */
+export const connectionsPerAddressMaxDefault = 5_000;
+/** Time for a connection to say something that makes sense, TLS's handshake first: seconds over a poor radio link. */
+export const handshakeMsMaxDefault = 20_000;
+
 /**
  * What a client may send on a call before it is read (HTTP/2's window): 6 MB/s at a round trip of 20 ms
  * (`bench/receive-window.ts`). HTTP/2 begins with 64 KiB, and its sizes have 31 bits.

@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import {
   type CallOptions,
+  type ChannelCredentials,
   compressionAlgorithms,
   credentials,
   Client as GrpcClient,
@@ -14,6 +15,7 @@ import { neverAborted } from "../base/wait.ts";
 import { type Codec, codecOf, type Encoding, methodPath, methodsOf, type Received, type Sent } from "./binding.ts";
 import { incoming, outgoing } from "./flow.ts";
 import { fromServiceError } from "./status.ts";
+import type { ClientTls } from "./tls.ts";
 
 export interface ClientCallOptions {
   /** Ends the call when aborted. */
@@ -54,20 +56,25 @@ type Method<M extends DescService["method"][string], E extends Encoding> = M["me
       : (options?: ClientCallOptions) => ClientStream<Sent<M["input"], E>, Received<M["output"], "messages">>;
 
 export interface ChannelOptions {
-  /** PEM of the certificate authorities that the server's certificate is held against; undefined: no TLS. */
-  readonly ca?: string | undefined;
+  /** Undefined: plaintext. */
+  readonly tls?: ClientTls | undefined;
   /** Compresses requests. Answers never are: grpc-js's server does not. */
   readonly gzip?: boolean;
 }
 
 /** A connection to a server, shared by the clients made from it. */
 export class Channel {
+  readonly #address: string;
+  readonly #options: ChannelOptions;
   readonly #client: GrpcClient;
 
   /** @param address `HOST:PORT` */
-  constructor(address: string, { ca, gzip = false }: ChannelOptions = {}) {
-    const security = ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca));
-    this.#client = new GrpcClient(address, security, {
+  constructor(address: string, options: ChannelOptions = {}) {
+    this.#address = address;
+    this.#options = options;
+    const { tls, gzip = false } = options;
+    this.#client = new GrpcClient(address, credentialsOf(tls), {
+      ...(tls?.serverName !== undefined && { "grpc.ssl_target_name_override": tls.serverName }),
       ...(gzip && { "grpc.default_compression_algorithm": compressionAlgorithms.gzip }),
       // Channels of equal options share a connection otherwise, and one channel is one connection here.
       "grpc.use_local_subchannel_pool": 1,
@@ -80,6 +87,11 @@ export class Channel {
       "grpc.initial_reconnect_backoff_ms": 100,
       "grpc.max_reconnect_backoff_ms": 5_000,
     });
+  }
+
+  /** A connection of its own to the same server. */
+  another(): Channel {
+    return new Channel(this.#address, this.#options);
   }
 
   client<S extends DescService, E extends Encoding>(service: S, encoding: E): Client<S, E> {
@@ -105,9 +117,25 @@ export class Channel {
     await new Promise<void>((resolve, reject) => {
       this.#client.waitForReady(systemClock.nowMs() + timeoutMs, (error) => {
         if (error === undefined) resolve();
-        else reject(new TelemetryError("UNAVAILABLE", "UNAVAILABLE", error.message, { cause: error }));
+        else reject(error);
       });
+    }).catch(async (error: unknown) => {
+      throw new TelemetryError("UNAVAILABLE", "UNAVAILABLE", await this.#lastError(), { cause: error });
     });
+  }
+
+  /** Why there is no connection: only a call is told. */
+  async #lastError(): Promise<string> {
+    const bytes = { serialize: (message: Buffer) => message, deserialize: (message: Buffer) => message };
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const deadline = { deadline: systemClock.nowMs() + lastErrorMsMax };
+    const { serialize, deserialize } = bytes;
+    this.#client.makeUnaryRequest("/", serialize, deserialize, Buffer.alloc(0), new Metadata(), deadline, (error) =>
+      resolve(
+        /Last error: (?:Error: )?(.*?)\s*(?:\(\d{4}-.*)?\. Resolution/s.exec(error?.details ?? "")?.[1] ?? "no answer",
+      ),
+    );
+    return await promise;
   }
 
   close(): void {
@@ -185,6 +213,15 @@ export class Channel {
     };
   }
 }
+
+function credentialsOf(tls: ClientTls | undefined): ChannelCredentials {
+  if (tls === undefined) return credentials.createInsecure();
+  const { ca, pair } = tls;
+  const buffer = (pem: string | undefined) => (pem === undefined ? null : Buffer.from(pem));
+  return credentials.createSsl(buffer(ca), buffer(pair?.key), buffer(pair?.cert));
+}
+
+const lastErrorMsMax = 1_000;
 
 interface MethodCodec extends Codec {
   readonly path: string;

@@ -1,5 +1,6 @@
 import type { EventEmitter } from "node:events";
-import type { Socket } from "node:net";
+import type { Http2Server, ServerHttp2Session } from "node:http2";
+import type { Duplex } from "node:stream";
 import type { DescService } from "@bufbuild/protobuf";
 import {
   logVerbosity,
@@ -13,24 +14,18 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { errorMessage, TelemetryError } from "../base/errors.ts";
 import { messageBytesHardMax, receiveWindowBytesDefault } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import { type Answered, type Encoding, methodDefinition, methodPath, methodsOf, type Received } from "./binding.ts";
 import { cutCall } from "./cut.ts";
 import { carry, Direct, type DirectHandler, divert } from "./direct-call.ts";
 import { flushed, incoming } from "./flow.ts";
-import { connectionsOf, http2ServersOf, setReceiveWindow } from "./http2-servers.ts";
+import { http2ServerOf, setReceiveWindow } from "./http2-servers.ts";
+import { Listener, type ListenerOptions, type TakeConnection } from "./listener.ts";
 import { toStatus } from "./status.ts";
 
 // grpc-js would write to standard error what we throw or log ourselves.
 setLogVerbosity(logVerbosity.NONE);
-
-/** A server's certificate and its private key, PEM. */
-export interface KeyPair {
-  readonly cert: string;
-  readonly key: string;
-}
 
 /** What a handler knows of its call. */
 export interface CallContext {
@@ -70,7 +65,7 @@ export class RpcServer {
     "grpc.keepalive_timeout_ms": 20_000,
   });
   readonly #direct = new Map<string, DirectHandler>();
-  readonly #connections: ReadonlySet<Socket>[] = [];
+  readonly #listeners: Listener[] = [];
   readonly #log: Log;
   readonly #receiveWindowBytes: number;
 
@@ -98,51 +93,46 @@ export class RpcServer {
 
   /**
    * @param address `HOST:PORT`; port 0 takes a free one
-   * @param tls undefined: plaintext
-   * @returns the address with its real port
    * @throws TelemetryError when the address cannot be had
    */
-  async listen(address: string, tls?: KeyPair): Promise<string> {
-    try {
-      const port = await new Promise<number>((resolve, reject) => {
-        this.#server.bindAsync(address, credentialsOf(tls), (error, bound) =>
-          error === null ? resolve(bound) : reject(error),
-        );
-      });
-      for (const http2 of http2ServersOf(this.#server)) {
-        divert(http2, this.#direct, this.#log);
-        setReceiveWindow(http2, this.#receiveWindowBytes);
-        this.#connections.push(connectionsOf(http2));
-      }
-      return `${address.slice(0, address.lastIndexOf(":"))}:${port}`;
-    } catch (error) {
-      const inUse = errorMessage(error).includes("EADDRINUSE");
-      throw new TelemetryError(
-        "UNAVAILABLE",
-        "ADDRESS_UNAVAILABLE",
-        `cannot listen on ${address}: ${inUse ? "it is in use" : errorMessage(error)}; stop what uses it, or name another with --grpc`,
-        { cause: error },
-      );
-    }
+  async listen(address: string, options: ListenerOptions = {}): Promise<Listener> {
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    const http2 = http2ServerOf(this.#server);
+    divert(http2, this.#direct, this.#log);
+    setReceiveWindow(http2, this.#receiveWindowBytes);
+    const listener = await Listener.listen(
+      address,
+      options,
+      takeBy(http2, (socket) => injector.injectConnection(socket)),
+    );
+    this.#listeners.push(listener);
+    return listener;
   }
 
   /** Takes no new calls and waits for those under way; after `graceMs` they are cut. */
   async close(graceMs: number): Promise<void> {
+    const closed = this.#listeners.map((listener) => listener.close());
     const timer = setTimeout(() => {
       this.#server.forceShutdown();
       // A session that was closing waits for its client to read what is left, which it may never do.
-      for (const sockets of this.#connections) for (const socket of sockets) socket.destroy();
+      for (const listener of this.#listeners) listener.cut();
     }, graceMs);
-    await new Promise<void>((resolve) => {
-      this.#server.tryShutdown(() => resolve());
-    });
+    // It waits for a session for ever whose client has sent nonsense: the connections tell.
+    this.#server.tryShutdown(() => {});
+    await Promise.all(closed);
     clearTimeout(timer);
   }
 }
 
-function credentialsOf(tls: KeyPair | undefined): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  return ServerCredentials.createSsl(null, [{ cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) }]);
+/** A connection makes sense when its client has sent the settings that HTTP/2 begins with. */
+function takeBy(http2: Http2Server, inject: (socket: Duplex) => void): TakeConnection {
+  return (socket) =>
+    new Promise((resolve) => {
+      const onSession = (session: ServerHttp2Session) => session.once("remoteSettings", () => resolve());
+      http2.once("session", onSession);
+      inject(socket);
+      http2.off("session", onSession);
+    });
 }
 
 /** What every kind of call has. */

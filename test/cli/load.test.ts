@@ -115,7 +115,9 @@ describe.concurrent("load", () => {
   it("has code 3 when no server is there", async () => {
     const { code, stdout, stderr } = await tidemark(["load", "--address", "127.0.0.1:1"]);
     expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
-    expect(stderr).toContain('no server answers at 127.0.0.1:1 within 3 s; start one with "tidemark serve"');
+    expect(stderr).toContain(
+      'no server answers at 127.0.0.1:1 within 3 s (connect ECONNREFUSED 127.0.0.1:1); start one with "tidemark serve"',
+    );
   });
 
   it("reads thresholds from the environment too", async () => {

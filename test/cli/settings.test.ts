@@ -78,7 +78,7 @@ describe.concurrent("a configuration file is refused", () => {
       '"qeury"',
       "sections are demo, serve, simulate, replay, load, bench run, bench compare, query",
     ],
-    ["with an unknown key", { query: { formt: "csv" } }, '"query.formt"', "its keys are address, device"],
+    ["with an unknown key", { query: { formt: "csv" } }, '"query.formt"', "its keys are address, tls, ca"],
     ["with an unknown key in the section of another command", { serve: { dta: "x" } }, '"serve.dta"'],
     ["with a value that is not valid", { query: { to: "soon" } }, "to", '"soon"', "write RFC 3339"],
     ["with a value that is none of the choices", { query: { format: "xml" } }, "format", "xml", "table, ndjson, csv"],

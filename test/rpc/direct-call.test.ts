@@ -29,7 +29,7 @@ async function serveDirect(handler: DirectHandler = echo) {
     uploadBatches: async () => new Uint8Array(),
     streamBatches: new Direct(handler),
   });
-  const address = await rpc.listen("127.0.0.1:0");
+  const { address } = await rpc.listen("127.0.0.1:0");
   onTestFinished(() => rpc.close(0));
   const open = (options?: ChannelOptions, to = address) => {
     const channel = new Channel(to, options);

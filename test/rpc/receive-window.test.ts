@@ -15,7 +15,7 @@ async function sentUnread(receiveWindowBytes: number, calls: number): Promise<nu
   const never = () => new Promise<never>(() => {});
   const unread = new Direct(() => ({ onMessage: () => false, onEnd() {}, onOver() {} }));
   rpc.add(IngestService, "bytes", { pushBatch: never, uploadBatches: never, streamBatches: unread });
-  const session = connect(`http://${await rpc.listen("127.0.0.1:0")}`);
+  const session = connect(`http://${(await rpc.listen("127.0.0.1:0")).address}`);
   onTestFinished(async () => {
     session.destroy();
     await rpc.close(0);

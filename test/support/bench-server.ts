@@ -125,7 +125,7 @@ export class BenchClient {
 
   constructor(ready: BenchServerReady, { gzip = false } = {}) {
     this.#ready = ready;
-    this.channel = new Channel(ready.grpc, { ca: ready.ca, gzip });
+    this.channel = new Channel(ready.grpc, { tls: ready.ca === undefined ? undefined : { ca: ready.ca }, gzip });
     this.#agent = ready.ca === undefined ? new http.Agent({ keepAlive: true }) : new https.Agent({ keepAlive: true });
   }
 

@@ -26,7 +26,7 @@ export async function serve<S extends DescService, E extends Encoding>(
   const log: Log = { info: () => {}, warn: (message) => void warnings.push(message) };
   const rpc = new RpcServer(log);
   rpc.add(service, encoding, handlers as Handlers<S, E>);
-  const address = await rpc.listen("127.0.0.1:0");
+  const { address } = await rpc.listen("127.0.0.1:0");
   const channel = new Channel(address);
   onTestFinished(async () => {
     channel.close();

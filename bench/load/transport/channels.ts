@@ -1,10 +1,15 @@
 import { Channel } from "../../../lib/rpc/client.ts";
+import type { GeneratorPlan } from "../messages.ts";
 import { connectTimeoutMs, type TransportOptions } from "./transport.ts";
+
+/** A gRPC connection to the server of the benchmark. */
+export function channelTo({ grpc, ca }: GeneratorPlan["addresses"], gzip = false): Channel {
+  return new Channel(grpc, { tls: ca === undefined ? undefined : { ca }, gzip });
+}
 
 /** The gRPC connections of a cell. */
 export function channelsOf({ cell, addresses }: TransportOptions): Channel[] {
-  const options = { ca: addresses.ca, gzip: cell.gzip };
-  return Array.from({ length: cell.connections }, () => new Channel(addresses.grpc, options));
+  return Array.from({ length: cell.connections }, () => channelTo(addresses, cell.gzip));
 }
 
 /** @throws TelemetryError UNAVAILABLE */

@@ -3,7 +3,8 @@ import { Argument, type Command } from "@commander-js/extra-typings";
 import { DeviceService } from "../../../proto/gen/telemetry/v1/device_service_pb.js";
 import { DeviceSchema } from "../../../proto/gen/telemetry/v1/query_service_pb.js";
 import { connect } from "../../connect.ts";
-import { addressSetting, jsonSetting, setting } from "../../options.ts";
+import { jsonSetting, setting } from "../../options.ts";
+import { withServerFlags } from "../../server-flags.ts";
 import { printJson, printLine } from "../../terminal.ts";
 import { labelArgument } from "../query.ts";
 
@@ -14,11 +15,12 @@ export const labelSetting = () =>
 export const descriptionSetting = () => setting("--description <text>", "what it is, for people");
 
 export function addCreate(devices: Command): void {
-  devices
-    .command("create")
-    .description("make a device ahead of its first data, or let a deleted one begin again")
-    .addArgument(new Argument("<device>", "id of the device"))
-    .addOption(addressSetting())
+  withServerFlags(
+    devices
+      .command("create")
+      .description("make a device ahead of its first data, or let a deleted one begin again")
+      .addArgument(new Argument("<device>", "id of the device")),
+  )
     .addOption(labelSetting())
     .addOption(descriptionSetting())
     .addOption(jsonSetting())
@@ -31,8 +33,8 @@ before; its spool goes on with its sequence.
 Examples:
   $ tidemark devices create truck-0042 --label site=north --description "the blue one"`,
     )
-    .action(async (deviceId, { address, label = {}, description = "", json }) => {
-      const channel = await connect(address);
+    .action(async (deviceId, { label = {}, description = "", json, ...server }) => {
+      const channel = await connect(server);
       try {
         const client = channel.client(DeviceService, "messages");
         const { device } = await client.createDevice({ deviceId, labels: { ...label }, description }, { timeoutMs });

@@ -1,17 +1,19 @@
 import { Argument, type Command } from "@commander-js/extra-typings";
 import { DeviceService } from "../../../proto/gen/telemetry/v1/device_service_pb.js";
 import { connect } from "../../connect.ts";
-import { addressSetting, setting } from "../../options.ts";
+import { setting } from "../../options.ts";
+import { withServerFlags } from "../../server-flags.ts";
 import { printLine } from "../../terminal.ts";
 
 const timeoutMs = 10_000;
 
 export function addDelete(devices: Command): void {
-  devices
-    .command("delete")
-    .description("delete a device with its series and all their windows")
-    .addArgument(new Argument("<device>", "id of the device"))
-    .addOption(addressSetting())
+  withServerFlags(
+    devices
+      .command("delete")
+      .description("delete a device with its series and all their windows")
+      .addArgument(new Argument("<device>", "id of the device")),
+  )
     .addOption(setting("--force", "also when it is connected"))
     .addHelpText(
       "after",
@@ -23,8 +25,8 @@ Examples:
   $ tidemark devices delete truck-0042
   $ tidemark devices delete truck-0042 --force`,
     )
-    .action(async (deviceId, { address, force = false }) => {
-      const channel = await connect(address);
+    .action(async (deviceId, { force = false, ...server }) => {
+      const channel = await connect(server);
       try {
         await channel.client(DeviceService, "messages").deleteDevice({ deviceId, force }, { timeoutMs });
         printLine(`${deviceId}: deleted`);

@@ -11,7 +11,8 @@ import {
 } from "../../../proto/gen/telemetry/v1/query_service_pb.js";
 import { connect } from "../../connect.ts";
 import { connectionName, labelsCell, timeCell } from "../../device-row.ts";
-import { addressSetting, jsonSetting } from "../../options.ts";
+import { jsonSetting } from "../../options.ts";
+import { withServerFlags } from "../../server-flags.ts";
 import { formatTable, printJson, printLine } from "../../terminal.ts";
 
 const timeoutMs = 10_000;
@@ -19,11 +20,12 @@ const timeoutMs = 10_000;
 const gapsShown = 20;
 
 export function addGet(devices: Command): void {
-  devices
-    .command("get")
-    .description("tell all that is known of one device")
-    .addArgument(new Argument("<device>", "id of the device"))
-    .addOption(addressSetting())
+  withServerFlags(
+    devices
+      .command("get")
+      .description("tell all that is known of one device")
+      .addArgument(new Argument("<device>", "id of the device")),
+  )
     .addOption(jsonSetting())
     .addHelpText(
       "after",
@@ -34,8 +36,8 @@ Examples:
   $ tidemark devices get truck-0042
   $ tidemark devices get truck-0042 --json | jq .gaps`,
     )
-    .action(async (deviceId, { address, json }) => {
-      const channel = await connect(address);
+    .action(async (deviceId, { json, ...server }) => {
+      const channel = await connect(server);
       try {
         const detail = await channel.client(QueryService, "messages").getDevice({ deviceId }, { timeoutMs });
         if (json) printJson(toJson(GetDeviceResponseSchema, detail, { alwaysEmitImplicit: true }));

@@ -10,18 +10,20 @@ import {
 } from "../../../proto/gen/telemetry/v1/query_service_pb.js";
 import { connect } from "../../connect.ts";
 import { deviceCells, deviceDispensable, deviceHeads, prefixesOf } from "../../device-row.ts";
-import { addressSetting, jsonSetting } from "../../options.ts";
+import { jsonSetting } from "../../options.ts";
+import { withServerFlags } from "../../server-flags.ts";
 import { fitTable, lineWidth, log, printJson, printLine } from "../../terminal.ts";
 import { whereSetting } from "../query.ts";
 
 const timeoutMs = 10_000;
 
 export function addList(devices: Command): void {
-  devices
-    .command("list")
-    .description("list the devices by id")
-    .addArgument(new Argument("[pattern...]", "those whose ids begin so: 'truck-*'"))
-    .addOption(addressSetting())
+  withServerFlags(
+    devices
+      .command("list")
+      .description("list the devices by id")
+      .addArgument(new Argument("[pattern...]", "those whose ids begin so: 'truck-*'")),
+  )
     .addOption(whereSetting())
     .addOption(jsonSetting())
     .addHelpText(
@@ -35,9 +37,9 @@ Examples:
   $ tidemark devices list 'truck-*' --where site=north
   $ tidemark devices list --json | jq -r 'select(.connection != "DEVICE_CONNECTION_CONNECTED") | .deviceId'`,
     )
-    .action(async (patterns, { address, where = {}, json }) => {
+    .action(async (patterns, { where = {}, json, ...server }) => {
       const filter = { deviceIdPrefixes: prefixesOf(patterns), labels: { ...where } };
-      const channel = await connect(address);
+      const channel = await connect(server);
       try {
         const client = channel.client(QueryService, "messages");
         const rows: (string | number)[][] = [];

@@ -5,18 +5,20 @@ import { DeviceService } from "../../../proto/gen/telemetry/v1/device_service_pb
 import { DeviceSchema } from "../../../proto/gen/telemetry/v1/query_service_pb.js";
 import { connect } from "../../connect.ts";
 import { labelsCell } from "../../device-row.ts";
-import { addressSetting, jsonSetting, list, setting } from "../../options.ts";
+import { jsonSetting, list, setting } from "../../options.ts";
+import { withServerFlags } from "../../server-flags.ts";
 import { printJson, printLine } from "../../terminal.ts";
 import { descriptionSetting, labelSetting } from "./create.ts";
 
 const timeoutMs = 10_000;
 
 export function addUpdate(devices: Command): void {
-  devices
-    .command("update")
-    .description("change labels and description of a device")
-    .addArgument(new Argument("<device>", "id of the device"))
-    .addOption(addressSetting())
+  withServerFlags(
+    devices
+      .command("update")
+      .description("change labels and description of a device")
+      .addArgument(new Argument("<device>", "id of the device")),
+  )
     .addOption(labelSetting())
     .addOption(setting("--remove-label <label>", "a label that was set here; can be given again").argParser(list))
     .addOption(descriptionSetting())
@@ -31,7 +33,7 @@ Examples:
   $ tidemark devices update truck-0042 --label site=south --remove-label owner
   $ tidemark devices update truck-0042 --description ""`,
     )
-    .action(async (deviceId, { address, label = {}, removeLabel = [], description, json }) => {
+    .action(async (deviceId, { label = {}, removeLabel = [], description, json, ...server }) => {
       const keys = [...Object.keys(label), ...removeLabel];
       const paths = keys.map((key) => `labels.${key}`);
       if (description !== undefined) paths.push("description");
@@ -42,7 +44,7 @@ Examples:
       if (both !== undefined) {
         throw invalidField("--remove-label", `is ${JSON.stringify(both)}, as --label`, "name it once");
       }
-      const channel = await connect(address);
+      const channel = await connect(server);
       try {
         const request = { deviceId, labels: { ...label }, description: description ?? "", updateMask: { paths } };
         const { device } = await channel.client(DeviceService, "messages").updateDevice(request, { timeoutMs });

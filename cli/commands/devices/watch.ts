@@ -9,16 +9,18 @@ import {
 import { connect } from "../../connect.ts";
 import { labelsCell, prefixesOf, timeCell } from "../../device-row.ts";
 import { untilInterrupted } from "../../interrupt.ts";
-import { addressSetting, jsonSetting, setting } from "../../options.ts";
+import { jsonSetting, setting } from "../../options.ts";
+import { withServerFlags } from "../../server-flags.ts";
 import { printJson, printLine } from "../../terminal.ts";
 import { whereSetting } from "../query.ts";
 
 export function addWatchDevices(devices: Command): void {
-  devices
-    .command("watch")
-    .description("show what happens to devices")
-    .addArgument(new Argument("[pattern...]", "those whose ids begin so: 'truck-*'"))
-    .addOption(addressSetting())
+  withServerFlags(
+    devices
+      .command("watch")
+      .description("show what happens to devices")
+      .addArgument(new Argument("[pattern...]", "those whose ids begin so: 'truck-*'")),
+  )
     .addOption(whereSetting())
     .addOption(setting("--changes-only", "without the devices that there are"))
     .addOption(jsonSetting())
@@ -34,10 +36,10 @@ Examples:
   $ tidemark devices watch 'truck-*' --changes-only
   $ tidemark devices watch --json | jq -r 'select(.kind == "DEVICE_CHANGE_KIND_SILENT") | .device.deviceId'`,
     )
-    .action(async (patterns, { address, where = {}, changesOnly = false, json }) => {
+    .action(async (patterns, { where = {}, changesOnly = false, json, ...server }) => {
       const filter = { deviceIdPrefixes: prefixesOf(patterns), labels: { ...where } };
       const signal = untilInterrupted();
-      const channel = await connect(address);
+      const channel = await connect(server);
       const asText = process.stdout.isTTY && !json;
       try {
         const client = channel.client(QueryService, "messages");

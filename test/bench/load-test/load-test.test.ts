@@ -14,7 +14,10 @@ const server = serverOfFile();
 const never = new AbortController().signal;
 
 async function connect(options: Partial<LoadOptions>, waitingBytesMax?: number): Promise<LoadTest> {
-  return await LoadTest.connect({ ...loadOptions, address: server().address, ...options }, waitingBytesMax);
+  return await LoadTest.connect(
+    { ...loadOptions, server: { address: server().address, options: {} }, ...options },
+    waitingBytesMax,
+  );
 }
 
 const passes = (result: Parameters<typeof figuresOf>[0]) =>
@@ -106,7 +109,11 @@ describe.concurrent("a load", () => {
 describe("a load on a way or a server of its own", () => {
   it("charges a stall with every batch that was due meanwhile", async () => {
     const proxy = await startProxy(server().address);
-    const load = await connect({ address: proxy.address, idPrefix: "stall-", durationMs: 1_500 });
+    const load = await connect({
+      server: { address: proxy.address, options: {} },
+      idPrefix: "stall-",
+      durationMs: 1_500,
+    });
     const running = load.run(never);
     const waiting = () => load.dueTimes.dueBy(load.pacer.elapsedMs()) - load.tally.batchesAcked;
     await until(() => load.tally.batchesAcked > 100);
@@ -124,7 +131,11 @@ describe("a load on a way or a server of its own", () => {
 
   it("goes on when the server has been away, and charges it with that", async () => {
     const stable = await StableServer.start();
-    const load = await connect({ address: stable.address, idPrefix: "away-", durationMs: 1_500 });
+    const load = await connect({
+      server: { address: stable.address, options: {} },
+      idPrefix: "away-",
+      durationMs: 1_500,
+    });
     const running = load.run(never);
     await until(() => load.tally.batchesAcked > 100);
     await stable.stop();
@@ -139,7 +150,7 @@ describe("a load on a way or a server of its own", () => {
 
   it("does not pass when the server goes away for good, and counts what waits with the time it has waited", async () => {
     const stable = await StableServer.start();
-    const load = await connect({ address: stable.address, idPrefix: "gone-", drainMs: 300 });
+    const load = await connect({ server: { address: stable.address, options: {} }, idPrefix: "gone-", drainMs: 300 });
     const running = load.run(never);
     await until(() => load.tally.batchesAcked > 100);
     await stable.stop();
@@ -157,7 +168,7 @@ describe("a load on a way or a server of its own", () => {
 
   it("keeps no more waiting than it has room for, and seals the rest when there is room again", async () => {
     const proxy = await startProxy(server().address);
-    const load = await connect({ address: proxy.address, idPrefix: "room-" }, 55_200);
+    const load = await connect({ server: { address: proxy.address, options: {} }, idPrefix: "room-" }, 55_200);
     const running = load.run(never);
     await until(() => load.tally.batchesAcked > 50);
     proxy.stall();
@@ -175,7 +186,7 @@ describe("a load on a way or a server of its own", () => {
 
   it("tells what was refused, does not take it for lost, and does not pass", async () => {
     const small = await startServer({ seriesPerDeviceMax: 3 });
-    const load = await connect({ address: small.address, idPrefix: "refused-" });
+    const load = await connect({ server: { address: small.address, options: {} }, idPrefix: "refused-" });
     const result = await load.run(never);
     expect(figuresOf(result)).toMatchObject({ acked: 2_000, counted: 1_200, refused: 800, lost: 0, unacked: 0 });
     expect(result.refusals[0]).toMatch(/^samples were refused, first refused-000\d: /);

@@ -2,7 +2,7 @@ import type { LoadOptions } from "../../../../bench/load-test/load-options.ts";
 
 /** A small load that is over in a second. */
 export const loadOptions: LoadOptions = {
-  address: "127.0.0.1:0",
+  server: { address: "127.0.0.1:0", options: {} },
   samplesPerSecond: 2_000,
   devices: 4,
   metrics: 5,

@@ -1,5 +1,5 @@
 import { generate } from "selfsigned";
-import type { KeyPair } from "../../../../lib/rpc/server.ts";
+import type { KeyPair } from "../../../../lib/rpc/tls.ts";
 
 /** For 127.0.0.1, and its own authority. */
 export async function certificate(): Promise<KeyPair & { readonly ca: string }> {

@@ -8,7 +8,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { onTestFinished } from "vitest";
 import { type Encoding, encodings } from "../../../../bench/cell.ts";
 import { silentLog } from "../../../../lib/base/log.ts";
-import { type KeyPair, RpcServer } from "../../../../lib/rpc/server.ts";
+import { RpcServer } from "../../../../lib/rpc/server.ts";
+import type { KeyPair } from "../../../../lib/rpc/tls.ts";
 import {
   NamedService,
   type PushNamedRequest,
@@ -68,7 +69,7 @@ export async function startNamed({ tls }: DoorOptions = {}): Promise<Door> {
       for await (const request of requests) yield take(request);
     },
   });
-  const address = await rpc.listen("127.0.0.1:0", tls);
+  const { address } = await rpc.listen("127.0.0.1:0", { tls });
   onTestFinished(() => rpc.close(0));
   return { address, batches, connections: 0 };
 }

@@ -1,0 +1,64 @@
+import type { Command, OptionValues } from "@commander-js/extra-typings";
+import { systemClock } from "../lib/base/clock.ts";
+import { invalidField } from "../lib/base/errors.ts";
+import type { ChannelOptions } from "../lib/rpc/client.ts";
+import { type ClientTls, checkAuthorities, checkPair } from "../lib/rpc/tls.ts";
+import { hostPort, readText, setting } from "./options.ts";
+
+/** Which server a command talks to, and how. */
+export interface ServerFlags {
+  readonly address: string;
+  readonly tls?: true | undefined;
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly serverName?: string | undefined;
+}
+
+/** A server to connect to. */
+export interface ServerAt {
+  /** `HOST:PORT`. */
+  readonly address: string;
+  readonly options: ChannelOptions;
+}
+
+/** The flags of every command that talks to a server. */
+export function withServerFlags<Arguments extends unknown[], Options extends OptionValues>(
+  command: Command<Arguments, Options>,
+) {
+  return command
+    .addOption(
+      setting("--address <host:port>", "the server").argParser(hostPort("--address")).default("127.0.0.1:50051"),
+    )
+    .addOption(setting("--tls", "encrypt, and hold the server's certificate against known authorities"))
+    .addOption(
+      setting("--ca <file>", "certificates of the authorities that the server's is held against; implies --tls"),
+    )
+    .addOption(setting("--cert <file>", "the certificate to show to the server; implies --tls"))
+    .addOption(setting("--key <file>", "the private key of --cert"))
+    .addOption(
+      setting("--server-name <name>", "the name that the server's certificate has, if not that of its address"),
+    );
+}
+
+/** @throws TelemetryError that names the flag whose file cannot be used */
+export function serverAt({ address, tls, ca, cert, key, serverName }: ServerFlags): ServerAt {
+  if ((cert === undefined) !== (key === undefined)) {
+    throw invalidField(
+      cert === undefined ? "--cert" : "--key",
+      "is missing",
+      "a certificate and its key are given together",
+    );
+  }
+  const isTls = tls === true || ca !== undefined || cert !== undefined || serverName !== undefined;
+  return { address, options: isTls ? { tls: clientTls({ ca, cert, key, serverName }) } : {} };
+}
+
+function clientTls({ ca, cert, key, serverName }: Omit<ServerFlags, "address" | "tls">): ClientTls {
+  const authorities = ca === undefined ? undefined : readText(ca, "--ca");
+  if (authorities !== undefined) checkAuthorities(authorities, `--ca ${ca}`);
+  if (cert === undefined || key === undefined) return { ca: authorities, serverName };
+  const pair = { cert: readText(cert, "--cert"), key: readText(key, "--key") };
+  checkPair(pair, `--cert ${cert} with --key ${key}`, systemClock.nowMs());
+  return { ca: authorities, pair, serverName };
+}
