@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { silentLog } from "../lib/base/log.ts";
 import { Channel } from "../lib/rpc/client.ts";
 import { Direct } from "../lib/rpc/direct-call.ts";
+import { everyMethod } from "../lib/rpc/gate.ts";
 import { RpcServer } from "../lib/rpc/server.ts";
 import { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { printMachine } from "./measure.ts";
@@ -50,12 +51,17 @@ async function main(): Promise<void> {
 }
 
 async function serve(windowBytes: number): Promise<void> {
-  const rpc = new RpcServer(silentLog, windowBytes);
-  rpc.add(IngestService, "bytes", {
-    pushBatch: async () => new Uint8Array(),
-    uploadBatches: async () => new Uint8Array(),
-    streamBatches: new Direct(() => ({ onMessage: () => true, onEnd() {}, onOver() {} })),
-  });
+  const rpc = new RpcServer(silentLog, { receiveWindowBytes: windowBytes });
+  rpc.add(
+    IngestService,
+    "bytes",
+    {
+      pushBatch: async () => new Uint8Array(),
+      uploadBatches: async () => new Uint8Array(),
+      streamBatches: new Direct(() => ({ onMessage: () => true, onEnd() {}, onOver() {} })),
+    },
+    everyMethod(IngestService, "ingest"),
+  );
   process.send?.((await rpc.listen("127.0.0.1:0")).address);
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "@commander-js/extra-typings";
 import { errorMessage, TelemetryError } from "../lib/base/errors.ts";
+import { addAccess } from "./commands/access.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addBench } from "./commands/bench.ts";
 import { addCerts } from "./commands/certs.ts";
@@ -68,6 +69,7 @@ const commands = [
   addDevices,
   addMetrics,
   addCerts,
+  addAccess,
 ];
 for (const add of commands) add(program as unknown as Command);
 

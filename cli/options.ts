@@ -56,6 +56,16 @@ export function readText(file: string, flag: string): string {
   }
 }
 
+/**
+ * A secret of the environment, or of the file that `NAME_FILE` names, without its last line break. Secrets are no flags:
+ * whoever lists processes sees those.
+ * @throws TelemetryError when the file cannot be read
+ */
+export function secretOf(name: string): string | undefined {
+  const file = process.env[`${name}_FILE`];
+  return file === undefined ? process.env[name] : readText(file, `${name}_FILE`).replace(/\r?\n$/, "");
+}
+
 /** A whole number within bounds. @param others what else may be written, for the message */
 export function integer(flag: string, min: number, max: number, others = "") {
   return (text: string): number => {

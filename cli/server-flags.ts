@@ -3,7 +3,7 @@ import { systemClock } from "../lib/base/clock.ts";
 import { invalidField } from "../lib/base/errors.ts";
 import type { ChannelOptions } from "../lib/rpc/client.ts";
 import { type ClientTls, checkAuthorities, checkPair } from "../lib/rpc/tls.ts";
-import { hostPort, readText, setting } from "./options.ts";
+import { hostPort, isLoopback, readText, secretOf, setting } from "./options.ts";
 
 /** Which server a command talks to, and how. */
 export interface ServerFlags {
@@ -13,6 +13,9 @@ export interface ServerFlags {
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
   readonly serverName?: string | undefined;
+  readonly token?: string | undefined;
+  readonly user?: string | undefined;
+  readonly insecure?: true | undefined;
 }
 
 /** A server to connect to. */
@@ -38,11 +41,16 @@ export function withServerFlags<Arguments extends unknown[], Options extends Opt
     .addOption(setting("--key <file>", "the private key of --cert"))
     .addOption(
       setting("--server-name <name>", "the name that the server's certificate has, if not that of its address"),
-    );
+    )
+    .addOption(setting("--token <token>", "says who calls; better in TIDEMARK_TOKEN or TIDEMARK_TOKEN_FILE"))
+    .addOption(
+      setting("--user <name>", "says who calls, with the password of TIDEMARK_PASSWORD or TIDEMARK_PASSWORD_FILE"),
+    )
+    .addOption(setting("--insecure", "send token or password in clear text also to other machines"));
 }
 
-/** @throws TelemetryError that names the flag whose file cannot be used */
-export function serverAt({ address, tls, ca, cert, key, serverName }: ServerFlags): ServerAt {
+/** @throws TelemetryError that names the flag that cannot be used */
+export function serverAt({ address, tls, ca, cert, key, serverName, token, user, insecure }: ServerFlags): ServerAt {
   if ((cert === undefined) !== (key === undefined)) {
     throw invalidField(
       cert === undefined ? "--cert" : "--key",
@@ -51,7 +59,25 @@ export function serverAt({ address, tls, ca, cert, key, serverName }: ServerFlag
     );
   }
   const isTls = tls === true || ca !== undefined || cert !== undefined || serverName !== undefined;
-  return { address, options: isTls ? { tls: clientTls({ ca, cert, key, serverName }) } : {} };
+  const authorization = authorizationOf(token ?? secretOf("TIDEMARK_TOKEN"), user);
+  if (authorization !== undefined && !isTls && !isLoopback(address) && insecure !== true) {
+    throw invalidField(
+      "--address",
+      `is ${address}, and its way is not encrypted: whoever is on it would read the ${user === undefined ? "token" : "password"}`,
+      "add --tls or --ca, or say --insecure",
+    );
+  }
+  return { address, options: { authorization, ...(isTls && { tls: clientTls({ ca, cert, key, serverName }) }) } };
+}
+
+function authorizationOf(token: string | undefined, user: string | undefined): string | undefined {
+  if (user === undefined) return token === undefined ? undefined : `Bearer ${token}`;
+  if (token !== undefined) throw invalidField("--user", "is given beside a token", "give one of them");
+  const password = secretOf("TIDEMARK_PASSWORD");
+  if (password === undefined) {
+    throw invalidField("--user", "has no password", "set TIDEMARK_PASSWORD, or TIDEMARK_PASSWORD_FILE");
+  }
+  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
 }
 
 function clientTls({ ca, cert, key, serverName }: Omit<ServerFlags, "address" | "tls">): ClientTls {

@@ -3,6 +3,7 @@ import { Inlet } from "../ingest/inlet.ts";
 import { defaultQuotas, type IngestQuotas } from "../ingest/quotas.ts";
 import { ingestHandlers } from "../ingest/service.ts";
 import { Writer } from "../ingest/writer.ts";
+import { type Access, openAccess } from "../lib/access/access.ts";
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import { systemClock } from "../lib/base/clock.ts";
 import { latenessMsDefault, receiveWindowBytesDefault } from "../lib/base/limits.ts";
@@ -23,6 +24,7 @@ import { Reader } from "../query/reader.ts";
 import { type QueryOptions, queryHandlers } from "../query/service.ts";
 import { Subscriptions } from "../query/subscriptions.ts";
 import { adminHandlers } from "./admin-service.ts";
+import { adminScopes, deviceScopes, ingestScopes, queryScopes } from "./method-scopes.ts";
 import { describeQuotas } from "./quota-options.ts";
 import { describeRaw } from "./raw-options.ts";
 import { describeReceiveWindow } from "./receive-window.ts";
@@ -49,6 +51,8 @@ export interface ServerOptions {
   readonly keepRaw?: RawRetention | undefined;
   /** What a client may send on a call before it is read; `receiveWindowBytesDefault` by default. */
   readonly receiveWindowBytes?: number;
+  /** Who may call; everyone unless told otherwise. */
+  readonly access?: Access;
   /**
    * Adds further services before gRPC is served. What they put into the inlet is settled and answered as all else.
    */
@@ -90,6 +94,7 @@ export class TidemarkServer {
     subscriberStalledMsMax,
     keepRaw,
     receiveWindowBytes = receiveWindowBytesDefault,
+    access = openAccess,
     services,
     fault,
   }: ServerOptions): Promise<TidemarkServer> {
@@ -108,7 +113,7 @@ export class TidemarkServer {
       onUpdate: (update) => feed.publish(update),
       onDevices: (events) => deviceFeed.publish(events),
     };
-    const rpc = new RpcServer(log, receiveWindowBytes);
+    const rpc = new RpcServer(log, { receiveWindowBytes, access });
     const clock = systemClock;
     const subscriptions = new Subscriptions(feed, tiers, ending.signal);
     const barrier: QueryOptions["barrier"] = (selector, sessions) => writer.call("barrier", selector, sessions);
@@ -118,7 +123,7 @@ export class TidemarkServer {
       release: (hold) => void writer.call("release", hold).catch(() => {}),
     };
     const standing: QueryOptions["standing"] = (deviceIds) => writer.call("standing", deviceIds);
-    rpc.add(IngestService, "bytes", ingestHandlers(inlet));
+    rpc.add(IngestService, "bytes", ingestHandlers(inlet), ingestScopes);
     rpc.add(
       QueryService,
       "messages",
@@ -137,10 +142,12 @@ export class TidemarkServer {
         incarnation: writer.ready.incarnation,
         ...(subscriberStalledMsMax !== undefined && { stalledMsMax: subscriberStalledMsMax }),
       }),
+      queryScopes,
     );
     const describe = async (deviceId: string) => (await readDevices({ reader, standing }, [deviceId]))[0];
-    rpc.add(DeviceService, "messages", deviceHandlers({ writer, describe }));
-    rpc.add(AdminService, "messages", adminHandlers({ dataDir, inlet, writer, subscriptions, quotas, clock }));
+    rpc.add(DeviceService, "messages", deviceHandlers({ writer, describe }), deviceScopes);
+    const admin = adminHandlers({ dataDir, inlet, writer, subscriptions, quotas, clock });
+    rpc.add(AdminService, "messages", admin, adminScopes);
     services?.(rpc, inlet);
     const { recoveredGroups, durability: found } = writer.ready;
     log.info(

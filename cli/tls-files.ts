@@ -1,7 +1,8 @@
 import { systemClock } from "../lib/base/clock.ts";
-import { errorMessage, invalidField } from "../lib/base/errors.ts";
+import { invalidField } from "../lib/base/errors.ts";
 import type { Log } from "../lib/base/log.ts";
 import { checkAuthorities, checkPair, type ServerTls } from "../lib/rpc/tls.ts";
+import { FileFollower } from "./file-follower.ts";
 import { isLoopback, readText, setting } from "./options.ts";
 
 /** Where a server's certificates lie. */
@@ -12,12 +13,32 @@ export interface TlsFiles {
   readonly clientCa?: string | undefined;
 }
 
-/** How often the files are read again: renewing a certificate takes no restart. */
-export const tlsFilesCheckMs = 1_000;
-
 /** @throws TelemetryError when one of them cannot be read, or used */
 export function readTlsFiles(files: TlsFiles): ServerTls {
-  const tls = readAll(files);
+  return parse(files, readAll(files));
+}
+
+/** @param tls what was read of the files */
+export function followTlsFiles(
+  files: TlsFiles,
+  tls: ServerTls,
+  log: Log,
+  apply: (tls: ServerTls) => void,
+): FileFollower<ServerTls> {
+  return new FileFollower(
+    {
+      read: () => JSON.stringify(readAll(files)),
+      parse: (text) => parse(files, JSON.parse(text) as ServerTls),
+      apply,
+      applied: `new connections are shown the certificate ${files.cert} as it is now`,
+      kept: "new connections are shown the one before",
+      log,
+    },
+    JSON.stringify(tls),
+  );
+}
+
+function parse(files: TlsFiles, tls: ServerTls): ServerTls {
   checkPair(tls, `the certificate ${files.cert} with the key ${files.key}`, systemClock.nowMs());
   if (tls.clientCa !== undefined) checkAuthorities(tls.clientCa, `--client-ca ${files.clientCa}`);
   return tls;
@@ -29,38 +50,6 @@ function readAll({ cert, key, clientCa }: TlsFiles): ServerTls {
     key: readText(key, "--tls-key"),
     clientCa: clientCa === undefined ? undefined : readText(clientCa, "--client-ca"),
   };
-}
-
-/** Hands on what the files have become. What cannot be used is told, once, and what there was stays. */
-export class TlsFollower {
-  readonly #files: TlsFiles;
-  readonly #log: Log;
-  readonly #apply: (tls: ServerTls) => void;
-  #seen: string;
-
-  /** @param tls what was read of the files */
-  constructor(files: TlsFiles, tls: ServerTls, log: Log, apply: (tls: ServerTls) => void) {
-    this.#files = files;
-    this.#log = log;
-    this.#apply = apply;
-    this.#seen = JSON.stringify(tls);
-  }
-
-  /** Reads the files again. */
-  check(): void {
-    let seen = "";
-    try {
-      seen = JSON.stringify(readAll(this.#files));
-      if (seen === this.#seen) return;
-      const tls = readTlsFiles(this.#files);
-      this.#apply(tls);
-      this.#log.info(`new connections are shown the certificate ${this.#files.cert} as it is now`);
-    } catch (error) {
-      if (seen === this.#seen) return;
-      this.#log.warn(`${errorMessage(error)}; new connections are shown the one before`);
-    }
-    this.#seen = seen;
-  }
 }
 
 export interface TlsFlags {

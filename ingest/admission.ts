@@ -13,6 +13,7 @@ import { Call, type CallDevice, type Refusal } from "./call.ts";
 import type { CatalogChanges } from "./catalog-changes.ts";
 import { DeviceRates, overRate } from "./device-rates.ts";
 import type { DeviceState } from "./device-states.ts";
+import { checkGrant, decodeGrant } from "./grant.ts";
 import { MessageReader, malformed } from "./message-reader.ts";
 import { RefusalCounts } from "./refusal-counts.ts";
 import { deviceDeleted, type Sessions } from "./sessions.ts";
@@ -142,7 +143,8 @@ export class Admission {
   #onEvent(id: number, event: CallEvent, bytes: Uint8Array, start: number, end: number): void {
     if (event === "open push" || event === "open upload" || event === "open stream") {
       const method = event.slice("open ".length) as Call["method"];
-      this.#calls.set(id, new Call(id, method, this.#incarnation, this.#sessions.quotas));
+      const grant = decodeGrant(bytes.subarray(start, end));
+      this.#calls.set(id, new Call(id, method, this.#incarnation, this.#sessions.quotas, grant));
       return;
     }
     const call = this.#calls.get(id);
@@ -177,6 +179,7 @@ export class Admission {
           "choose another",
         );
       }
+      checkGrant(call.grant, registration.deviceId);
       const state = this.#sessions.register(registration, this.#nowMs);
       state.heardMs = this.#elapsedMs;
       // Another state of the same id: it was deleted and created again meanwhile.

@@ -25,6 +25,7 @@ import {
 } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import type { RateDelay } from "./device-rates.ts";
 import type { DeviceState } from "./device-states.ts";
+import type { Grant } from "./grant.ts";
 import type { IngestQuotas } from "./quotas.ts";
 import type { CallMethod } from "./slab.ts";
 
@@ -61,6 +62,8 @@ export interface CallDevice {
 export class Call {
   readonly id: number;
   readonly method: CallMethod;
+  /** Undefined: it may write all devices. */
+  readonly grant: Grant | undefined;
   readonly devices = new Map<number, CallDevice>();
   /** Request bytes since the last settlement. */
   bytes = 0;
@@ -73,9 +76,10 @@ export class Call {
   #delay: RateDelay | undefined;
   #rejects: MessageInitShape<typeof RejectSchema>[] = [];
 
-  constructor(id: number, method: CallMethod, incarnation: Uint8Array, quotas: IngestQuotas) {
+  constructor(id: number, method: CallMethod, incarnation: Uint8Array, quotas: IngestQuotas, grant: Grant | undefined) {
     this.id = id;
     this.method = method;
+    this.grant = grant;
     this.#incarnation = incarnation;
     this.#quotas = quotas;
   }
@@ -248,6 +252,7 @@ const rejectReasons: Readonly<Record<string, RejectReason>> = {
   SEQUENCE_GAP: RejectReason.SEQUENCE_GAP,
   SUPERSEDED: RejectReason.SUPERSEDED,
   DEVICE_DELETED: RejectReason.DEVICE_DELETED,
+  DEVICE_NOT_ALLOWED: RejectReason.DEVICE_NOT_ALLOWED,
 };
 
 function toReject(error: TelemetryError, deviceHandle: number): MessageInitShape<typeof RejectSchema> {

@@ -1,4 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
+import type { Principal } from "../lib/access/principal.ts";
 import { type Clock, systemClock } from "../lib/base/clock.ts";
 import { fromFields, TelemetryError } from "../lib/base/errors.ts";
 import {
@@ -12,6 +13,7 @@ import {
 import { neverAborted, waitFor } from "../lib/base/wait.ts";
 import { SlowDownCause, StreamBatchesResponseSchema } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import type { Settlement } from "./call.ts";
+import { encodeGrant } from "./grant.ts";
 import { type CallEvent, type CallMethod, type Slab, SlabBuilder } from "./slab.ts";
 
 /** Where slabs go. */
@@ -73,12 +75,12 @@ export class Inlet {
   }
 
   /** @throws TelemetryError UNAVAILABLE while draining */
-  open(method: CallMethod): InletCall {
+  open(method: CallMethod, principal: Principal): InletCall {
     if (this.draining.aborted) throw drainError();
     const call = new InletCall(this, this.#nextCall, method, this.#clock);
     this.#nextCall = (this.#nextCall % 0x7fff_ffff) + 1;
     this.#calls.set(call.id, call);
-    this.add(call, `open ${method}`);
+    this.add(call, `open ${method}`, encodeGrant(principal));
     return call;
   }
 

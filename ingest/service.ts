@@ -1,4 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
+import type { Principal } from "../lib/access/principal.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
 import { Direct, type DirectHandler } from "../lib/rpc/direct-call.ts";
 import type { CallContext, Handlers } from "../lib/rpc/server.ts";
@@ -11,18 +12,18 @@ import type { Inlet, InletCall } from "./inlet.ts";
 export function ingestHandlers(inlet: Inlet): Handlers<typeof IngestService, "bytes"> {
   const held = new HeldPushes();
   return {
-    async pushBatch(request, { signal }) {
+    async pushBatch(request, { signal, principal }) {
       for (;;) {
         try {
-          return await push(inlet, request, signal);
+          return await push(inlet, request, principal, signal);
         } catch (error) {
           await held.wait(error, request.length, signal, inlet.draining);
         }
       }
     },
 
-    async uploadBatches(requests, { signal }) {
-      const call = inlet.open("upload");
+    async uploadBatches(requests, { signal, principal }) {
+      const call = inlet.open("upload", principal);
       void forward(requests, call, signal);
       return await onlyAnswer(call);
     },
@@ -33,8 +34,8 @@ export function ingestHandlers(inlet: Inlet): Handlers<typeof IngestService, "by
 
 /** By callbacks: what most of the data comes by. */
 function streams(inlet: Inlet): DirectHandler {
-  return (direct) => {
-    const call = inlet.open("stream");
+  return (direct, principal) => {
+    const call = inlet.open("stream", principal);
     let isSending = false;
     const answer = () => {
       if (isSending) return;
@@ -70,8 +71,13 @@ const drainMessage = toBinary(
   }),
 );
 
-async function push(inlet: Inlet, request: Uint8Array, signal: CallContext["signal"]): Promise<Uint8Array> {
-  const call = inlet.open("push");
+async function push(
+  inlet: Inlet,
+  request: Uint8Array,
+  principal: Principal,
+  signal: CallContext["signal"],
+): Promise<Uint8Array> {
+  const call = inlet.open("push", principal);
   signal.addEventListener("abort", () => call.cancel(), { once: true });
   if (await call.send(request)) call.halfClose();
   return await onlyAnswer(call);

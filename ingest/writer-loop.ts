@@ -30,6 +30,10 @@ const pruneAgainMs = 20;
 const purgeIntervalMs = 1_000;
 const purgeAgainMs = 20;
 const flushCheckMs = 50;
+/** Of the time that a group took, what is stored after it may take. */
+const flushShare = 0.5;
+/** Larger commits cost no less a byte, and whoever is in them waits for all of it. */
+const groupBytesMax = 1024 * 1024;
 /** Time that windows to follow are read for before others have a turn. */
 const followSliceMs = 5;
 /** A window that has become final without a sample is told about this long afterwards. */
@@ -47,10 +51,14 @@ export class WriterLoop {
   readonly #registry: RegistryWrites;
   readonly #events: DeviceEvents;
   readonly #slabs = new Subject<readonly Slab[]>();
+  /** Received, and not looked at yet. */
+  #messages: ToWriter[] = [];
   readonly #storeMs = new RecentMax();
   readonly #calls: { [K in keyof WriterCalls]: (...args: Parameters<WriterCalls[K]>) => unknown };
   #groups = 0;
   #slabBytes = 0;
+  /** Time that the latest group took, until something was stored after it. */
+  #groupMs = 0;
   #closed = false;
   #flushTimer: NodeJS.Timeout | undefined;
   #pruneTimer: NodeJS.Timeout | undefined;
@@ -116,7 +124,7 @@ export class WriterLoop {
       ]);
     });
     pipeline.updates.subscribe((update) => this.#post({ kind: "update", update }));
-    port.on("message", (message: ToWriter) => this.#onMessages(message));
+    port.on("message", (message: ToWriter) => this.#onMessage(message));
     this.#flush();
     this.#prune();
     this.#purgeTimer = setTimeout(() => this.#purgeDeleted(), purgeIntervalMs);
@@ -128,23 +136,42 @@ export class WriterLoop {
     this.#port.postMessage(message, transfer);
   }
 
-  /** Whatever has come in since the last group becomes one group: the busier, the larger the commit. */
-  #onMessages(first: ToWriter): void {
+  /**
+   * A port that always has something hands on a thousand messages before anything else has its turn: groups are made
+   * outside of it, or nothing would be stored while the server is overloaded.
+   */
+  #onMessage(message: ToWriter): void {
+    this.#messages.push(message);
+    if (this.#messages.length === 1) setImmediate(() => this.#takeMessages());
+  }
+
+  /** Whatever has come in since the last group becomes one group, up to a size: the busier, the larger the commit. */
+  #takeMessages(): void {
+    for (let rest = receiveMessageOnPort(this.#port); rest !== undefined; rest = receiveMessageOnPort(this.#port)) {
+      this.#messages.push(rest.message as ToWriter);
+    }
     let group: Slab[] = [];
-    for (let message: ToWriter | undefined = first; message !== undefined; ) {
-      if (message.kind === "slab") group.push(message.slab);
-      else {
-        this.#takeGroup(group);
-        group = [];
-        if (message.kind === "close") {
-          this.#close();
-          return;
-        }
-        void this.#answer(message.call);
+    let bytes = 0;
+    let taken = 0;
+    for (const message of this.#messages) {
+      if (bytes >= groupBytesMax) break;
+      taken += 1;
+      if (message.kind === "slab") {
+        group.push(message.slab);
+        bytes += message.slab.bytes.length;
+        continue;
       }
-      message = receiveMessageOnPort(this.#port)?.message as ToWriter | undefined;
+      this.#takeGroup(group);
+      group = [];
+      if (message.kind === "close") {
+        this.#close();
+        return;
+      }
+      void this.#answer(message.call);
     }
     this.#takeGroup(group);
+    this.#messages.splice(0, taken);
+    if (this.#messages.length > 0) setImmediate(() => this.#takeMessages());
   }
 
   #takeGroup(slabs: readonly Slab[]): void {
@@ -153,7 +180,8 @@ export class WriterLoop {
     this.#slabBytes = slabs.reduce((sum, slab) => sum + slab.bytes.length, 0);
     this.#slabs.next(slabs);
     const endMs = systemClock.elapsedMs();
-    this.#storeMs.record(endMs - startMs, endMs);
+    this.#groupMs = endMs - startMs;
+    this.#storeMs.record(this.#groupMs, endMs);
   }
 
   async #answer({ id, name, args }: ThreadCall<WriterCalls>): Promise<void> {
@@ -211,11 +239,17 @@ export class WriterLoop {
     };
   }
 
-  /** One step at a time, so that groups come in between. */
+  /**
+   * One step at a time, so that groups come in between; some where the groups are large, so that what they open does not
+   * gather in memory.
+   */
   #flush(): void {
     if (this.#closed) return;
     clearTimeout(this.#flushTimer);
-    const more = this.#flusher.step();
+    const untilMs = systemClock.elapsedMs() + this.#groupMs * flushShare;
+    let more = this.#flusher.step();
+    while (more && systemClock.elapsedMs() < untilMs) more = this.#flusher.step();
+    this.#groupMs = 0;
     this.#sessions.onSettled(this.#store.settled);
     if (more) setImmediate(() => this.#flush());
     else this.#flushTimer = setTimeout(() => this.#flush(), flushCheckMs);

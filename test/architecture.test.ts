@@ -12,7 +12,8 @@ const checkout = fileURLToPath(new URL("..", import.meta.url));
 const layers: Readonly<Record<string, readonly string[]>> = {
   "lib/base": [],
   "lib/aggregate": ["lib/base"],
-  "lib/rpc": ["lib/base"],
+  "lib/access": ["lib/base"],
+  "lib/rpc": ["lib/base", "lib/access"],
   "lib/store": ["lib/base", "lib/aggregate"],
   "lib/wire": ["lib/base", "lib/aggregate", "lib/store"],
   "lib/journal": ["lib/base", "lib/aggregate", "lib/store", "lib/wire"],

@@ -1,5 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Inlet, InletCall } from "../../ingest/inlet.ts";
+import { anyone } from "../../lib/access/principal.ts";
 import { invalidField, TelemetryError } from "../../lib/base/errors.ts";
 import { batchBytesMax, messageBytesMax } from "../../lib/base/limits.ts";
 import { batchFrameLength, encodeBatch, encodeBatchesMessage } from "../../lib/wire/batch-encoder.ts";
@@ -143,7 +144,7 @@ export class Door {
   /** @throws TelemetryError UNAVAILABLE while draining */
   #open(): void {
     if (this.#call !== undefined) return;
-    this.#call = this.#inlet.open("stream");
+    this.#call = this.#inlet.open("stream", anyone);
     void this.#read(this.#call);
   }
 

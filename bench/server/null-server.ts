@@ -1,5 +1,6 @@
 import { silentLog } from "../../lib/base/log.ts";
 import { Direct } from "../../lib/rpc/direct-call.ts";
+import { everyMethod } from "../../lib/rpc/gate.ts";
 import { type Handlers, RpcServer } from "../../lib/rpc/server.ts";
 import type { KeyPair } from "../../lib/rpc/tls.ts";
 import { encodeStreamAck } from "../../lib/wire/ack-encoder.ts";
@@ -18,8 +19,8 @@ const anySequence = Number.MAX_SAFE_INTEGER;
 /** What takes everything, keeps nothing and answers at once, by every way: the generator's own limit shows. */
 export async function startNull(tls: KeyPair | undefined): Promise<Backend> {
   const rpc = new RpcServer(silentLog);
-  rpc.add(IngestService, "bytes", ingestHandlers);
-  rpc.add(NamedService, "bytes", namedHandlers);
+  rpc.add(IngestService, "bytes", ingestHandlers, everyMethod(IngestService, "ingest"));
+  rpc.add(NamedService, "bytes", namedHandlers, everyMethod(NamedService, "ingest"));
   const { address } = await rpc.listen("127.0.0.1:0", { tls });
   const json = Promise.resolve(acked("json-rows", anySequence));
   const protobuf = Promise.resolve(acked("protobuf-rows", anySequence));

@@ -5,6 +5,7 @@ import { defaultQuotas } from "../../ingest/quotas.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { metricHandleMax } from "../../lib/base/limits.ts";
 import { silentLog } from "../../lib/base/log.ts";
+import { everyMethod } from "../../lib/rpc/gate.ts";
 import type { KeyPair } from "../../lib/rpc/tls.ts";
 import { NamedService } from "../../proto/gen/bench/v1/named_service_pb.js";
 import type { Backend } from "./backend.ts";
@@ -38,7 +39,7 @@ export async function startProduct(
     log: silentLog,
     services: (rpc, inlet) => {
       const door = new Door(inlet);
-      rpc.add(NamedService, "bytes", namedHandlers(door));
+      rpc.add(NamedService, "bytes", namedHandlers(door), everyMethod(NamedService, "ingest"));
       opened.resolve({ door, inlet });
     },
   });

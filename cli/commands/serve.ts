@@ -1,5 +1,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
+import { accessOf, accessSetting } from "../access-file.ts";
+import { filesCheckMs } from "../file-follower.ts";
 import { aborted, untilInterrupted } from "../interrupt.ts";
 import { hostPort, jsonSetting, setting } from "../options.ts";
 import {
@@ -17,11 +19,10 @@ import { keptTiers, latenessSetting, retentionSetting, tiersSetting } from "../t
 import {
   checkPlaintext,
   clientCaSetting,
+  followTlsFiles,
   insecureSetting,
   readTlsFiles,
-  TlsFollower,
   tlsCertSetting,
-  tlsFilesCheckMs,
   tlsFilesOf,
   tlsKeySetting,
 } from "../tls-files.ts";
@@ -55,6 +56,7 @@ export function addServe(program: Command): void {
     .addOption(tlsCertSetting())
     .addOption(tlsKeySetting())
     .addOption(clientCaSetting())
+    .addOption(accessSetting())
     .addOption(insecureSetting())
     .addOption(setting("--fault <point:count>", "a fault on purpose, for tests").hideHelp())
     .addOption(jsonSetting())
@@ -66,6 +68,7 @@ Prints one line when it is ready. Ctrl-C or SIGTERM settles and acks what was re
 Examples:
   $ tidemark serve
   $ tidemark serve --data /var/lib/tidemark --grpc 0.0.0.0:50051 --tls-cert certs/server.crt --tls-key certs/server.key
+  $ tidemark serve --access ./access.json            # who may do what: see access
   $ tidemark serve --durability process             # faster, and a power cut may lose what was acked
   $ tidemark serve --retention 10s=2d,1m=30d,1h=2y
   $ tidemark serve --keep-raw 1h,2GiB               # samples can be read back: see export
@@ -83,6 +86,7 @@ Examples:
         keepRaw,
         durability,
         receiveWindow,
+        access: accessFile,
         insecure = false,
         fault,
         json,
@@ -91,12 +95,14 @@ Examples:
         const tiers = keptTiers(widths, retention, lateness);
         const tlsFiles = tlsFilesOf(flags);
         const tls = tlsFiles && readTlsFiles(tlsFiles);
+        const rules = accessFile === undefined ? undefined : accessOf(accessFile, log);
         if (tls === undefined) checkPlaintext(grpc, insecure, log);
         const interrupted = untilInterrupted();
         const server = await TidemarkServer.start({
           dataDir: data,
           grpc,
-          tls,
+          tls: tls && { ...tls, clientsMayHaveNone: rules !== undefined },
+          ...(rules !== undefined && { access: rules.access }),
           tiers,
           latenessMs: lateness,
           log,
@@ -106,10 +112,11 @@ Examples:
           receiveWindowBytes: receiveWindow,
           fault,
         });
-        if (tlsFiles !== undefined && tls !== undefined) {
-          const follower = new TlsFollower(tlsFiles, tls, log, (changed) => server.setTls(changed));
-          setInterval(() => follower.check(), tlsFilesCheckMs).unref();
-        }
+        const followed = [
+          ...(tlsFiles && tls ? [followTlsFiles(tlsFiles, tls, log, (changed) => server.setTls(changed))] : []),
+          ...(rules ? [rules.follower] : []),
+        ];
+        setInterval(() => followed.forEach((follower) => follower.check()), filesCheckMs).unref();
         if (json) printJson({ event: "ready", grpc: server.address });
         else printLine(`tidemark is ready: gRPC on ${server.address}, data in ${data}`);
         await Promise.race([aborted(interrupted), server.failed]);

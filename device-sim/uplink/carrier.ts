@@ -1,6 +1,6 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { Clock } from "../../lib/base/clock.ts";
-import { TelemetryError } from "../../lib/base/errors.ts";
+import { type StatusName, TelemetryError } from "../../lib/base/errors.ts";
 import type { Client } from "../../lib/rpc/client.ts";
 import { batchFrameLength, encodeBatchesMessage } from "../../lib/wire/batch-encoder.ts";
 import { embed } from "../../lib/wire/embed.ts";
@@ -73,8 +73,17 @@ function streamMessage(message: Message): Uint8Array {
   return toBinary(StreamBatchesRequestSchema, create(StreamBatchesRequestSchema, { message }));
 }
 
-/** Whether the same bytes would fail again. */
+const finalStatuses: readonly StatusName[] = [
+  "INVALID_ARGUMENT",
+  "FAILED_PRECONDITION",
+  "UNAUTHENTICATED",
+  "PERMISSION_DENIED",
+  "UNIMPLEMENTED",
+  "NOT_FOUND",
+];
+
+/** Whether the same call would fail again. */
 export function isFinal(error: unknown): boolean {
   if (!(error instanceof TelemetryError)) return true;
-  return ["INVALID_ARGUMENT", "FAILED_PRECONDITION", "UNIMPLEMENTED", "NOT_FOUND"].includes(error.status);
+  return finalStatuses.includes(error.status);
 }

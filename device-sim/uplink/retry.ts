@@ -10,7 +10,14 @@ const doubtfulMax = 3;
  * What an upload ends with when one of its devices is not where the client thinks, or is refused. It does
  * not say which: they are asked one by one before the next call.
  */
-const aboutOneDevice = ["SEQUENCE_GAP", "SUPERSEDED", "DEVICE_DELETED", "UNKNOWN_DEVICE", "INVALID_FIELD"];
+const aboutOneDevice = [
+  "SEQUENCE_GAP",
+  "SUPERSEDED",
+  "DEVICE_DELETED",
+  "DEVICE_NOT_ALLOWED",
+  "UNKNOWN_DEVICE",
+  "INVALID_FIELD",
+];
 
 /** When to call again after a call has failed. */
 export class Retry {

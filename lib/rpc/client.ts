@@ -58,6 +58,8 @@ type Method<M extends DescService["method"][string], E extends Encoding> = M["me
 export interface ChannelOptions {
   /** Undefined: plaintext. */
   readonly tls?: ClientTls | undefined;
+  /** The header of that name: `Bearer TOKEN`, or `Basic BASE64`. */
+  readonly authorization?: string | undefined;
   /** Compresses requests. Answers never are: grpc-js's server does not. */
   readonly gzip?: boolean;
 }
@@ -142,6 +144,13 @@ export class Channel {
     this.#client.close();
   }
 
+  #metadata(): Metadata {
+    const metadata = new Metadata();
+    const { authorization } = this.#options;
+    if (authorization !== undefined) metadata.set("authorization", authorization);
+    return metadata;
+  }
+
   #unary(
     { path, serialize, deserialize }: MethodCodec,
     request: unknown,
@@ -153,7 +162,7 @@ export class Channel {
         serialize,
         deserialize,
         request,
-        new Metadata(),
+        this.#metadata(),
         callOptions(options),
         (error, response) => (error === null ? resolve(response) : reject(fromServiceError(error))),
       );
@@ -167,7 +176,7 @@ export class Channel {
       serialize,
       deserialize,
       request,
-      new Metadata(),
+      this.#metadata(),
       callOptions(options),
     );
     cancelOn(options?.signal, call);
@@ -183,7 +192,7 @@ export class Channel {
       path,
       serialize,
       deserialize,
-      new Metadata(),
+      this.#metadata(),
       callOptions(options),
       (error, response) => {
         over.abort();
@@ -203,7 +212,13 @@ export class Channel {
 
   #stream({ path, serialize, deserialize }: MethodCodec, options?: ClientCallOptions): ClientStream<unknown, unknown> {
     const over = new AbortController();
-    const call = this.#client.makeBidiStreamRequest(path, serialize, deserialize, new Metadata(), callOptions(options));
+    const call = this.#client.makeBidiStreamRequest(
+      path,
+      serialize,
+      deserialize,
+      this.#metadata(),
+      callOptions(options),
+    );
     call.on("status", () => over.abort());
     cancelOn(options?.signal, call);
     return {

@@ -1,8 +1,12 @@
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { TLSSocket } from "node:tls";
 import { type ServerDuplexStream, status } from "@grpc/grpc-js";
+import type { Credentials, Identity } from "../access/access.ts";
+import type { Principal } from "../access/principal.ts";
 import { TelemetryError } from "../base/errors.ts";
 import { messageBytesHardMax } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
+import { commonName, type Gate } from "./gate.ts";
 import { joinMessages, MessageSplitter } from "./message-splitter.ts";
 import { toStatus } from "./status.ts";
 
@@ -34,7 +38,7 @@ export interface DirectCall {
 }
 
 /** @throws TelemetryError when it does not take the call */
-export type DirectHandler = (call: DirectCall) => DirectReceiver;
+export type DirectHandler = (call: DirectCall, principal: Principal) => DirectReceiver;
 
 /** Stands where a handler does: the method's calls go past grpc-js, but for those that only it can read. */
 export class Direct {
@@ -66,8 +70,8 @@ export class Http2Call implements DirectCall {
     this.#log = log;
   }
 
-  /** Answers the call's headers, and hands its messages on. */
-  start(handler: DirectHandler): void {
+  /** Answers the call's headers, and hands its messages on, when it is let in. */
+  start(handler: DirectHandler, gate: Gate, headers: IncomingHttpHeaders): void {
     const stream = this.#stream;
     // Whatever it is, `close` follows.
     stream.on("error", () => {});
@@ -76,11 +80,24 @@ export class Http2Call implements DirectCall {
     if (stream.destroyed || stream.closed) return;
     stream.respond(responseHeaders, { waitForTrailers: true });
     try {
-      this.#receiver = handler(this);
+      const identity = gate.admit(headers[":path"] ?? "", credentialsOf(stream, headers));
+      if (identity instanceof Promise) {
+        identity.then((found) => this.#begin(handler, gate, found)).catch((error: unknown) => this.end(error));
+      } else this.#begin(handler, gate, identity);
     } catch (error) {
       this.end(error);
-      return;
     }
+  }
+
+  #begin(handler: DirectHandler, gate: Gate, identity: Identity): void {
+    const stream = this.#stream;
+    if (stream.destroyed) return;
+    this.#receiver = handler(this, identity.principal);
+    const leave = gate.enter(identity, (error) => {
+      this.end(error);
+      this.#onOver();
+    });
+    stream.once("close", leave);
     stream.on("data", (piece: Buffer) => {
       if (this.#isEnding) return;
       this.#splitter.add(piece);
@@ -159,7 +176,12 @@ export class Http2Call implements DirectCall {
 }
 
 /** Has grpc-js carry a call that only it can read. */
-export function carry(call: ServerDuplexStream<unknown, unknown>, handler: DirectHandler, log: Log): void {
+export function carry(
+  call: ServerDuplexStream<unknown, unknown>,
+  handler: DirectHandler,
+  principal: Principal,
+  log: Log,
+): void {
   let isEnding = false;
   let isReading = true;
   let hasEnded = false;
@@ -187,7 +209,7 @@ export function carry(call: ServerDuplexStream<unknown, unknown>, handler: Direc
   };
   let receiver: DirectReceiver | undefined;
   try {
-    receiver = handler(direct);
+    receiver = handler(direct, principal);
   } catch (error) {
     direct.end(error);
     return;
@@ -213,12 +235,12 @@ export function carry(call: ServerDuplexStream<unknown, unknown>, handler: Direc
  * stay with it. It does not know of the others: a limit on the idle time of connections would not count them.
  * @param handlers by path of the method
  */
-export function divert(http2: Http2Server, handlers: ReadonlyMap<string, DirectHandler>, log: Log): void {
+export function divert(http2: Http2Server, handlers: ReadonlyMap<string, DirectHandler>, gate: Gate, log: Log): void {
   const general = http2.listeners("stream") as ((...args: unknown[]) => void)[];
   http2.removeAllListeners("stream");
   http2.on("stream", (stream, headers, ...rest) => {
     const handler = isPlain(headers) ? handlers.get(headers[":path"] ?? "") : undefined;
-    if (handler !== undefined) new Http2Call(stream, log).start(handler);
+    if (handler !== undefined) new Http2Call(stream, log).start(handler, gate, headers);
     else for (const listener of general) listener.call(http2, stream, headers, ...rest);
   });
 }
@@ -228,6 +250,19 @@ function isPlain(headers: IncomingHttpHeaders): boolean {
   const { "content-type": type, "grpc-encoding": encoding = "identity", "grpc-timeout": timeout } = headers;
   const isGrpc = type === "application/grpc" || type === "application/grpc+proto";
   return isGrpc && encoding === "identity" && timeout === undefined && headers[":method"] === "POST";
+}
+
+/** By connection: to ask TLS for each call would take longer than a call. */
+const certificates = new WeakMap<object, string | undefined>();
+
+function credentialsOf({ session }: ServerHttp2Stream, { authorization }: IncomingHttpHeaders): Credentials {
+  if (session === undefined) return { authorization, certificate: undefined };
+  if (!certificates.has(session)) {
+    const { socket } = session;
+    const isKnown = socket instanceof TLSSocket && socket.authorized;
+    certificates.set(session, isKnown ? commonName(socket.getPeerCertificate().subject) : undefined);
+  }
+  return { authorization, certificate: certificates.get(session) };
 }
 
 const cutOff = new TelemetryError(

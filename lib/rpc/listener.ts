@@ -45,7 +45,8 @@ export class Listener {
   readonly #server: Server | TlsServer;
   readonly #take: TakeConnection;
   readonly #limits: ListenerLimits;
-  readonly #isCertificateAsked: boolean;
+  /** Of clients. */
+  readonly #certificates: "none" | "optional" | "required" = "none";
   readonly #sockets = new Set<Socket>();
   /** By name of a connection, what cuts it while it has said nothing. */
   readonly #silent = new Map<string, NodeJS.Timeout>();
@@ -105,7 +106,7 @@ export class Listener {
     };
     server.on("error", () => {});
     server.on("connection", (socket: Socket) => this.#admit(socket, tls !== undefined));
-    this.#isCertificateAsked = tls?.clientCa !== undefined;
+    if (tls?.clientCa !== undefined) this.#certificates = tls.clientsMayHaveNone === true ? "optional" : "required";
     server.on("secureConnection", (socket: TLSSocket) => this.#onSecure(socket));
     server.on("tlsClientError", () => {
       this.refusals.handshake += 1;
@@ -162,7 +163,8 @@ export class Listener {
 
   #onSecure(socket: TLSSocket): void {
     socket.on("error", () => {});
-    if (this.#isCertificateAsked && !socket.authorized) {
+    const isNeeded = this.#certificates === "required" || socket.getPeerX509Certificate() !== undefined;
+    if (this.#certificates !== "none" && isNeeded && !socket.authorized) {
       this.refusals.certificate += 1;
       socket.destroy();
     } else this.#handOn(socket);

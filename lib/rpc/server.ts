@@ -14,12 +14,15 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { type Access, openAccess } from "../access/access.ts";
+import type { Principal } from "../access/principal.ts";
 import { messageBytesHardMax, receiveWindowBytesDefault } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import { type Answered, type Encoding, methodDefinition, methodPath, methodsOf, type Received } from "./binding.ts";
 import { cutCall } from "./cut.ts";
 import { carry, Direct, type DirectHandler, divert } from "./direct-call.ts";
 import { flushed, incoming } from "./flow.ts";
+import { Gate, type MethodScopes, principalOf } from "./gate.ts";
 import { http2ServerOf, setReceiveWindow } from "./http2-servers.ts";
 import { Listener, type ListenerOptions, type TakeConnection } from "./listener.ts";
 import { toStatus } from "./status.ts";
@@ -31,8 +34,7 @@ setLogVerbosity(logVerbosity.NONE);
 export interface CallContext {
   /** Aborted when the call is over: cancelled, past its deadline, or its connection is gone. */
   readonly signal: AbortSignal;
-  /** Address of the client. */
-  readonly peer: string;
+  readonly principal: Principal;
   /** Ends the call at once, for a client that does not read: whatever it has not taken is let go of. */
   cut(): void;
 }
@@ -55,33 +57,57 @@ type BidiHandler<M extends DescService["method"][string], E extends Encoding> = 
   context: CallContext,
 ) => AsyncIterable<Answered<M["output"], E>>;
 
+export interface RpcServerOptions {
+  /** What a client may send on a call before it is read. */
+  readonly receiveWindowBytes?: number;
+  /** Who may call; everyone unless told otherwise. */
+  readonly access?: Access;
+}
+
+/** What was revoked ends within this time. */
+const recheckMs = 1_000;
+
 /** A gRPC server for services over protobuf-es. */
 export class RpcServer {
-  readonly #server = new Server({
-    "grpc.max_receive_message_length": messageBytesHardMax,
-    // A gateway carries its devices over few streams; a client that opens more has a leak.
-    "grpc.max_concurrent_streams": 10_000,
-    "grpc.keepalive_time_ms": 60_000,
-    "grpc.keepalive_timeout_ms": 20_000,
-  });
+  readonly #server: Server;
   readonly #direct = new Map<string, DirectHandler>();
   readonly #listeners: Listener[] = [];
   readonly #log: Log;
+  readonly #gate: Gate;
   readonly #receiveWindowBytes: number;
+  readonly #rechecks: NodeJS.Timeout;
 
-  /** @param receiveWindowBytes what a client may send on a call before it is read */
-  constructor(log: Log, receiveWindowBytes = receiveWindowBytesDefault) {
+  constructor(
+    log: Log,
+    { receiveWindowBytes = receiveWindowBytesDefault, access = openAccess }: RpcServerOptions = {},
+  ) {
     this.#log = log;
     this.#receiveWindowBytes = receiveWindowBytes;
+    this.#gate = new Gate(access);
+    this.#server = new Server({
+      "grpc.max_receive_message_length": messageBytesHardMax,
+      // A gateway carries its devices over few streams; a client that opens more has a leak.
+      "grpc.max_concurrent_streams": 10_000,
+      "grpc.keepalive_time_ms": 60_000,
+      "grpc.keepalive_timeout_ms": 20_000,
+      interceptors: [this.#gate.interceptor(log)],
+    });
+    this.#rechecks = setInterval(() => this.#gate.recheck(), recheckMs).unref();
   }
 
-  /** Adds a service. Call before `listen`. */
-  add<S extends DescService, E extends Encoding>(service: S, encoding: E, handlers: Handlers<S, E>): void {
+  /** Adds a service. Call before `listen`. @param scopes what each of its methods needs */
+  add<S extends DescService, E extends Encoding>(
+    service: S,
+    encoding: E,
+    handlers: Handlers<S, E>,
+    scopes: MethodScopes<S>,
+  ): void {
     const definition: Record<string, ReturnType<typeof methodDefinition>> = {};
     const implementation: UntypedServiceImplementation = {};
     for (const [name, method] of methodsOf(service)) {
       definition[name] = methodDefinition(method, encoding);
       const handler = handlers[name as keyof typeof handlers] as never;
+      this.#gate.setScope(methodPath(method), scopes[name as keyof typeof scopes]);
       if ((handler as unknown) instanceof Direct) this.#direct.set(methodPath(method), (handler as Direct).handler);
       implementation[name] = { unary, server_streaming, client_streaming, bidi_streaming }[method.methodKind](
         handler,
@@ -98,7 +124,7 @@ export class RpcServer {
   async listen(address: string, options: ListenerOptions = {}): Promise<Listener> {
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     const http2 = http2ServerOf(this.#server);
-    divert(http2, this.#direct, this.#log);
+    divert(http2, this.#direct, this.#gate, this.#log);
     setReceiveWindow(http2, this.#receiveWindowBytes);
     const listener = await Listener.listen(
       address,
@@ -121,6 +147,7 @@ export class RpcServer {
     this.#server.tryShutdown(() => {});
     await Promise.all(closed);
     clearTimeout(timer);
+    clearInterval(this.#rechecks);
   }
 }
 
@@ -138,7 +165,7 @@ function takeBy(http2: Http2Server, inject: (socket: Duplex) => void): TakeConne
 /** What every kind of call has. */
 interface AnyCall extends EventEmitter {
   readonly cancelled: boolean;
-  getPeer(): string;
+  readonly metadata: Metadata;
 }
 
 /** One for all: an exception of its own, with its stack, took a twentieth of a unary call. */
@@ -149,7 +176,7 @@ function contextOf(call: AnyCall): CallContext {
   // Fires after success too: it means that the call is over.
   call.on("cancelled", () => controller.abort(callOver));
   if (call.cancelled) controller.abort(callOver);
-  return { signal: controller.signal, peer: call.getPeer(), cut: () => cutCall(call) };
+  return { signal: controller.signal, principal: principalOf(call.metadata), cut: () => cutCall(call) };
 }
 
 type Callback = (error: object | null, response?: unknown) => void;
@@ -201,7 +228,7 @@ function bidi_streaming(
     // A client keeps what it has sent, for a retry, until it sees the headers.
     call.sendMetadata(new Metadata());
     if (handler instanceof Direct) {
-      carry(call, handler.handler, log);
+      carry(call, handler.handler, principalOf(call.metadata), log);
       return;
     }
     const context = contextOf(call);

@@ -9,11 +9,13 @@ import type { Log } from "../base/log.ts";
 const detailsKey = "grpc-status-details-bin";
 const errorDomain = "tidemark";
 
+export type CallStatus = Pick<StatusObject, "code" | "details"> & Partial<Pick<StatusObject, "metadata">>;
+
 /**
  * The status that ends a call after something was thrown. An error that is not ours is a bug: it goes
  * to the log, and the client learns no more than that.
  */
-export function toStatus(error: unknown, log: Log): Partial<StatusObject> {
+export function toStatus(error: unknown, log: Log): CallStatus {
   if (!(error instanceof TelemetryError)) {
     log.warn(`bug: ${error instanceof Error ? error.stack : String(error)}`);
     return { code: status.INTERNAL, details: "internal error; see the server's log" };

@@ -10,8 +10,10 @@ export interface KeyPair {
 
 /** What a server shows, and what it asks of its clients. */
 export interface ServerTls extends KeyPair {
-  /** PEM of the authorities whose certificates clients must have; undefined: none is asked for. */
+  /** PEM of the authorities whose certificates clients are asked for; undefined: none is asked for. */
   readonly clientCa?: string | undefined;
+  /** Whether a client may have none: it says otherwise who it is. */
+  readonly clientsMayHaveNone?: boolean;
 }
 
 /** How a client knows its server, and what it shows. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { checkPlaintext, readTlsFiles, TlsFollower, tlsFilesOf } from "../../cli/tls-files.ts";
+import { checkPlaintext, followTlsFiles, readTlsFiles, tlsFilesOf } from "../../cli/tls-files.ts";
 import type { Log } from "../../lib/base/log.ts";
 import { makeAuthority, makeServerPair } from "../../lib/rpc/certificates.ts";
 import type { KeyPair, ServerTls } from "../../lib/rpc/tls.ts";
@@ -58,7 +58,7 @@ describe("files of certificates", () => {
     const files = await write(first);
     const { lines, log } = recorded();
     const applied: ServerTls[] = [];
-    const follower = new TlsFollower(files, readTlsFiles(files), log, (tls) => applied.push(tls));
+    const follower = followTlsFiles(files, readTlsFiles(files), log, (tls) => applied.push(tls));
     follower.check();
     expect([applied, lines]).toEqual([[], []]);
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { anyone } from "../../lib/access/principal.ts";
 import { answersWaitingMax, callBytesInFlightMax, ingestBytesInFlightMax } from "../../lib/base/limits.ts";
 import { batch, pushBytes, registration } from "../support/batches.ts";
 import { fill, HeldSink, mib, turn, watch } from "../support/held-sink.ts";
@@ -8,7 +9,7 @@ import { collect, failureOf } from "../support/rpc.ts";
 describe("the inlet", () => {
   it("gathers what comes in one turn of the event loop into one slab", async () => {
     const sink = new HeldSink();
-    const [a, b] = [sink.inlet.open("stream"), sink.inlet.open("push")];
+    const [a, b] = [sink.inlet.open("stream", anyone), sink.inlet.open("push", anyone)];
     void a.send(Uint8Array.of(1, 2));
     void b.send(Uint8Array.of(3)).then(() => b.halfClose());
     await turn();
@@ -19,7 +20,7 @@ describe("the inlet", () => {
 
   it("lets a call send on until its bytes in flight are used up, and again when they are settled", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     expect(await call.send(new Uint8Array(callBytesInFlightMax - 1))).toBe(true);
     const next = watch(call.send(new Uint8Array(1)));
     await turn();
@@ -31,14 +32,14 @@ describe("the inlet", () => {
 
   it("takes at once what need not wait, and nothing else", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     expect(call.sendNow(new Uint8Array(callBytesInFlightMax))).toBe(true);
     expect(call.sendNow(new Uint8Array(1))).toBe(false);
     await turn();
     sink.settleFirst();
     expect(call.sendNow(new Uint8Array(1))).toBe(true);
     await fill(sink.inlet);
-    expect(sink.inlet.open("stream").sendNow(new Uint8Array(1))).toBe(false);
+    expect(sink.inlet.open("stream", anyone).sendNow(new Uint8Array(1))).toBe(false);
     sink.settleFirst();
     sink.settleFirst();
     expect(call.sendNow(new Uint8Array(1))).toBe(true);
@@ -48,7 +49,7 @@ describe("the inlet", () => {
 
   it("stops reading a call whose client does not read its answers", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     const answer = Uint8Array.of(7);
     await call.send(new Uint8Array(1));
     await turn();
@@ -63,7 +64,9 @@ describe("the inlet", () => {
 
   it("holds no more than its budget and one message, however many calls send", async () => {
     const sink = new HeldSink();
-    const sent = Array.from({ length: 40 }, () => watch(sink.inlet.open("stream").send(new Uint8Array(3 * mib))));
+    const sent = Array.from({ length: 40 }, () =>
+      watch(sink.inlet.open("stream", anyone).send(new Uint8Array(3 * mib))),
+    );
     await turn();
     let most = 0;
     while (sent.some(({ done }) => !done)) {
@@ -83,7 +86,7 @@ describe("the inlet", () => {
     const order: string[] = [];
     const send = (name: string, bytes: number) =>
       void sink.inlet
-        .open("stream")
+        .open("stream", anyone)
         .send(new Uint8Array(bytes))
         .then(() => order.push(name));
     send("large", 3 * mib);
@@ -101,9 +104,9 @@ describe("the inlet", () => {
   it("gets the place back of a message whose client went while it waited", async () => {
     const sink = new HeldSink();
     const calls = await fill(sink.inlet);
-    const gone = sink.inlet.open("stream");
+    const gone = sink.inlet.open("stream", anyone);
     const waiting = watch(gone.send(new Uint8Array(3 * mib)));
-    const next = watch(sink.inlet.open("stream").send(new Uint8Array(1)));
+    const next = watch(sink.inlet.open("stream", anyone).send(new Uint8Array(1)));
     gone.cancel();
     await turn();
     while (!next.done) {
@@ -121,7 +124,7 @@ describe("the inlet", () => {
 
   it("gets the bytes back of a call that was cancelled after it sent", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("upload");
+    const call = sink.inlet.open("upload", anyone);
     await call.send(new Uint8Array(1000));
     call.cancel();
     await turn();
@@ -136,9 +139,9 @@ describe("the inlet", () => {
 describe("an inlet that drains", () => {
   it("takes no calls and no messages", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     sink.inlet.drain();
-    expect(() => sink.inlet.open("push")).toThrow("the server is shutting down");
+    expect(() => sink.inlet.open("push", anyone)).toThrow("the server is shutting down");
     expect(await call.send(new Uint8Array(1))).toBe(false);
     await turn();
     expect(sink.events).toEqual(["1 open stream", "1 half-close"]);
@@ -147,7 +150,7 @@ describe("an inlet that drains", () => {
 
   it("ends streams when they are settled, and uploads with UNAVAILABLE", async () => {
     const sink = new HeldSink();
-    const [stream, upload] = [sink.inlet.open("stream"), sink.inlet.open("upload")];
+    const [stream, upload] = [sink.inlet.open("stream", anyone), sink.inlet.open("upload", anyone)];
     await stream.send(new Uint8Array(1));
     sink.inlet.drain();
     await turn();
@@ -162,7 +165,7 @@ describe("an inlet that drains", () => {
   it("does not ack a push that waits for its place", async () => {
     const sink = new HeldSink();
     await fill(sink.inlet);
-    const push = sink.inlet.open("push");
+    const push = sink.inlet.open("push", anyone);
     const failure = failureOf(collect(push.answers()));
     const sent = watch(push.send(pushBytes(registration("press"), { batch: batch(1, [1]) })));
     await turn();

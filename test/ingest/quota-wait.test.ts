@@ -2,6 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { HeldPushes } from "../../ingest/held-pushes.ts";
 import type { InletCall } from "../../ingest/inlet.ts";
+import { anyone } from "../../lib/access/principal.ts";
 import { TelemetryError } from "../../lib/base/errors.ts";
 import { pushHeldBytesMax, pushHeldMsMax, slowDownAfterMs, slowDownAgainMs } from "../../lib/base/limits.ts";
 import { neverAborted } from "../../lib/base/wait.ts";
@@ -41,7 +42,7 @@ async function pass(ms: number): Promise<void> {
 
 /** A call whose device is over its rate. */
 async function delayed(sink: HeldSink, method: "stream" | "upload" = "stream"): Promise<InletCall> {
-  const call = sink.inlet.open(method);
+  const call = sink.inlet.open(method, anyone);
   await call.send(batches);
   await turn();
   sink.slabs.splice(0);
@@ -55,7 +56,7 @@ describe("a call with a device over its rate", () => {
     const call = await delayed(sink);
     const told = listen(call);
     const sent = watch(call.send(batches));
-    const other = sink.inlet.open("stream");
+    const other = sink.inlet.open("stream", anyone);
     await pass(slowDownAfterMs - 1);
     expect(told).toEqual([]);
     expect(await other.send(batches)).toBe(true);
@@ -122,7 +123,7 @@ describe("a call with a device over its rate", () => {
 describe("a call that registers devices", () => {
   it("is read on when that is settled: it may be told to wait", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     expect(await call.send(register)).toBe(true);
     const sent = watch(call.send(batches));
     await turn();
@@ -140,7 +141,7 @@ describe("a call that registers devices", () => {
 
   it("may register them together", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     for (let i = 0; i < 1_000; i += 1) expect(await call.send(register)).toBe(true);
     const sent = watch(call.send(batches));
     await turn();
@@ -151,13 +152,13 @@ describe("a call that registers devices", () => {
   });
 
   it("is read on at once when no device has a rate", async () => {
-    const call = new HeldSink({ hasRates: false }).inlet.open("stream");
+    const call = new HeldSink({ hasRates: false }).inlet.open("stream", anyone);
     for (const message of [register, batches]) expect(await call.send(message)).toBe(true);
   });
 
   it("does not have those wait that are registered already, when it registers more", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     expect(await call.send(register)).toBe(true);
     await turn();
     sink.settleFirst();

@@ -1,6 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { InletCall } from "../../ingest/inlet.ts";
+import { anyone } from "../../lib/access/principal.ts";
 import { answersWaitingMax, callBytesInFlightMax, slowDownAfterMs, slowDownAgainMs } from "../../lib/base/limits.ts";
 import { SlowDownCause, StreamBatchesResponseSchema } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { fill, HeldSink, turn, watch } from "../support/held-sink.ts";
@@ -33,7 +34,7 @@ async function pass(ms: number): Promise<void> {
 describe("a stream that is not read", () => {
   it("is told that the disk is behind while its own bytes wait, again and again, until they are settled", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     const told = listen(call);
     const sent = watch(call.send(new Uint8Array(callBytesInFlightMax)));
     await pass(slowDownAfterMs - 1);
@@ -52,7 +53,7 @@ describe("a stream that is not read", () => {
   it("is told that memory is full while all streams together wait", async () => {
     const sink = new HeldSink();
     const busy = await fill(sink.inlet);
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     const [told, others] = [listen(call), busy.map(listen)];
     const sent = watch(call.send(new Uint8Array(1)));
     await pass(slowDownAfterMs);
@@ -67,7 +68,7 @@ describe("a stream that is not read", () => {
 
   it("is told nothing when it has waited a moment only", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     const told = listen(call);
     void call.send(new Uint8Array(callBytesInFlightMax));
     await pass(slowDownAfterMs - 1);
@@ -78,7 +79,7 @@ describe("a stream that is not read", () => {
 
   it("is not told more often than its client reads", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     void call.send(new Uint8Array(callBytesInFlightMax));
     await pass(slowDownAfterMs + 3 * answersWaitingMax * slowDownAgainMs);
     const told = listen(call);
@@ -88,7 +89,7 @@ describe("a stream that is not read", () => {
 
   it("leaves no timer behind when its client goes", async () => {
     const sink = new HeldSink();
-    const call = sink.inlet.open("stream");
+    const call = sink.inlet.open("stream", anyone);
     const sent = watch(call.send(new Uint8Array(callBytesInFlightMax)));
     await pass(slowDownAfterMs);
     call.cancel();
@@ -101,7 +102,7 @@ describe("a stream that is not read", () => {
 describe("who is not told to slow down", () => {
   it("is a stream beside the one that waits", async () => {
     const sink = new HeldSink();
-    const [slow, quick] = [sink.inlet.open("stream"), sink.inlet.open("stream")];
+    const [slow, quick] = [sink.inlet.open("stream", anyone), sink.inlet.open("stream", anyone)];
     const [slowTold, quickTold] = [listen(slow), listen(quick)];
     void slow.send(new Uint8Array(callBytesInFlightMax));
     void quick.send(new Uint8Array(1));
@@ -113,11 +114,11 @@ describe("who is not told to slow down", () => {
   for (const method of ["push", "upload"] as const) {
     it(`is a client that ${method === "push" ? "pushes" : "uploads"}: its answer has no place for it`, async () => {
       const sink = new HeldSink();
-      const full = sink.inlet.open(method);
+      const full = sink.inlet.open(method, anyone);
       const told = listen(full);
       void full.send(new Uint8Array(callBytesInFlightMax));
       await fill(sink.inlet);
-      const waiting = sink.inlet.open(method);
+      const waiting = sink.inlet.open(method, anyone);
       const waitingTold = listen(waiting);
       void waiting.send(new Uint8Array(1));
       await pass(slowDownAfterMs + 10 * slowDownAgainMs);

@@ -1,6 +1,7 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { anyone } from "../../lib/access/principal.ts";
 import { HeldWindows } from "../../lib/aggregate/held-windows.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { WindowSet } from "../../lib/aggregate/window-set.ts";
@@ -67,7 +68,7 @@ class Source {
       ...(request.snapshot === true && { snapshotFrom: timestampFromMs(dayMs) }),
       ...(request.intervalMs !== undefined && { intervalMin: durationFromMs(request.intervalMs) }),
     });
-    return decoded(handlers.subscribe(message, { signal: neverAborted, peer: "test", cut: () => {} }));
+    return decoded(handlers.subscribe(message, { signal: neverAborted, principal: anyone, cut: () => {} }));
   }
 
   /** Stores one sample in each of some windows. @returns what the feed would be told */

@@ -8,6 +8,7 @@ import { messageBytesHardMax } from "../../lib/base/limits.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import { Channel, type ChannelOptions } from "../../lib/rpc/client.ts";
 import { Direct, type DirectCall, type DirectHandler, Http2Call } from "../../lib/rpc/direct-call.ts";
+import { everyMethod } from "../../lib/rpc/gate.ts";
 import { joinMessages } from "../../lib/rpc/message-splitter.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { IngestService, StreamBatchesResponseSchema } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
@@ -24,11 +25,16 @@ const drain = (detail: string) =>
 
 async function serveDirect(handler: DirectHandler = echo) {
   const rpc = new RpcServer(silentLog);
-  rpc.add(IngestService, "bytes", {
-    pushBatch: async () => new Uint8Array(),
-    uploadBatches: async () => new Uint8Array(),
-    streamBatches: new Direct(handler),
-  });
+  rpc.add(
+    IngestService,
+    "bytes",
+    {
+      pushBatch: async () => new Uint8Array(),
+      uploadBatches: async () => new Uint8Array(),
+      streamBatches: new Direct(handler),
+    },
+    everyMethod(IngestService, "ingest"),
+  );
   const { address } = await rpc.listen("127.0.0.1:0");
   onTestFinished(() => rpc.close(0));
   const open = (options?: ChannelOptions, to = address) => {
@@ -97,7 +103,10 @@ const ways: readonly (readonly [name: string, options: ChannelOptions, isDirect:
 describe.each(ways)("a call that goes %s", (_, options, isDirect) => {
   it("goes so, message by message and in order", async () => {
     const { handler, calls } = recorded();
-    const { open } = await serveDirect((call) => ({ ...handler(call), ...echo(call) }));
+    const { open } = await serveDirect((call, principal) => ({
+      ...handler(call, principal),
+      ...echo(call, principal),
+    }));
     const { write, end, responses } = open(options).streamBatches();
     const details = ["direct", "again", "x".repeat(100)];
     for (const detail of details) await write(drain(detail));

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { silentLog } from "../../lib/base/log.ts";
 import { makeAuthority, makeClientPair, makeServerPair } from "../../lib/rpc/certificates.ts";
 import { Channel } from "../../lib/rpc/client.ts";
+import { everyMethod } from "../../lib/rpc/gate.ts";
 import type { Listener, ListenerOptions } from "../../lib/rpc/listener.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import type { ClientTls, KeyPair, ServerTls } from "../../lib/rpc/tls.ts";
@@ -25,14 +26,19 @@ beforeAll(async () => {
 async function listen(options: ListenerOptions = {}): Promise<{ listener: Listener; release(): void }> {
   const rpc = new RpcServer(silentLog);
   const released = Promise.withResolvers<void>();
-  rpc.add(QueryService, "messages", {
-    listDevices: async () => ({ devices: [] }),
-    subscribe: async function* () {
-      yield {};
-      await released.promise;
-      yield {};
-    },
-  } as never);
+  rpc.add(
+    QueryService,
+    "messages",
+    {
+      listDevices: async () => ({ devices: [] }),
+      subscribe: async function* () {
+        yield {};
+        await released.promise;
+        yield {};
+      },
+    } as never,
+    everyMethod(QueryService, "query"),
+  );
   const listener = await rpc.listen("127.0.0.1:0", options);
   onTestFinished(async () => {
     released.resolve();

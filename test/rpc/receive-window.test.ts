@@ -3,6 +3,7 @@ import { connect } from "node:http2";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { silentLog } from "../../lib/base/log.ts";
 import { Direct } from "../../lib/rpc/direct-call.ts";
+import { everyMethod } from "../../lib/rpc/gate.ts";
 import { RpcServer } from "../../lib/rpc/server.ts";
 import { IngestService } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { atRest } from "../support/rpc.ts";
@@ -11,10 +12,15 @@ const kib = 1024;
 
 /** What a client can send to a server that does not read, on so many calls of one connection. */
 async function sentUnread(receiveWindowBytes: number, calls: number): Promise<number> {
-  const rpc = new RpcServer(silentLog, receiveWindowBytes);
+  const rpc = new RpcServer(silentLog, receiveWindowBytes === undefined ? {} : { receiveWindowBytes });
   const never = () => new Promise<never>(() => {});
   const unread = new Direct(() => ({ onMessage: () => false, onEnd() {}, onOver() {} }));
-  rpc.add(IngestService, "bytes", { pushBatch: never, uploadBatches: never, streamBatches: unread });
+  rpc.add(
+    IngestService,
+    "bytes",
+    { pushBatch: never, uploadBatches: never, streamBatches: unread },
+    everyMethod(IngestService, "ingest"),
+  );
   const session = connect(`http://${(await rpc.listen("127.0.0.1:0")).address}`);
   onTestFinished(async () => {
     session.destroy();

@@ -1,5 +1,6 @@
 import { Inlet, type InletCall, type InletOptions, type SlabSink } from "../../ingest/inlet.ts";
 import { readSlab, type Slab } from "../../ingest/slab.ts";
+import { anyone } from "../../lib/access/principal.ts";
 import { ingestBytesInFlightMax } from "../../lib/base/limits.ts";
 
 export const mib = 1024 * 1024;
@@ -54,7 +55,7 @@ export function watch(promise: Promise<boolean>): { done: boolean; result: boole
 export async function fill(inlet: Inlet): Promise<InletCall[]> {
   const calls: InletCall[] = [];
   while (inlet.bytesInFlight < ingestBytesInFlightMax) {
-    const call = inlet.open("stream");
+    const call = inlet.open("stream", anyone);
     calls.push(call);
     void call.send(new Uint8Array(4 * mib));
     await turn();

@@ -4,6 +4,7 @@ import type { TelemetryError } from "../../lib/base/errors.ts";
 import type { Log } from "../../lib/base/log.ts";
 import type { Encoding } from "../../lib/rpc/binding.ts";
 import { Channel, type Client } from "../../lib/rpc/client.ts";
+import { everyMethod } from "../../lib/rpc/gate.ts";
 import { type Handlers, RpcServer } from "../../lib/rpc/server.ts";
 
 /** A service with handlers of a test, on a socket of its own, until the test is over. */
@@ -25,7 +26,7 @@ export async function serve<S extends DescService, E extends Encoding>(
   const warnings: string[] = [];
   const log: Log = { info: () => {}, warn: (message) => void warnings.push(message) };
   const rpc = new RpcServer(log);
-  rpc.add(service, encoding, handlers as Handlers<S, E>);
+  rpc.add(service, encoding, handlers as Handlers<S, E>, everyMethod(service, "query"));
   const { address } = await rpc.listen("127.0.0.1:0");
   const channel = new Channel(address);
   onTestFinished(async () => {

@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { Door } from "../../../bench/server/door.ts";
 import { namedStreams } from "../../../bench/server/named-service.ts";
+import { anyone } from "../../../lib/access/principal.ts";
 import { NamedService } from "../../../proto/gen/bench/v1/named_service_pb.js";
 import { StreamBatchesResponseSchema } from "../../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { benchServerOfTest, bodyOf, plainBatch } from "../../support/bench-server.ts";
@@ -14,14 +15,17 @@ describe("a stream of batches with names", () => {
     let read = 0;
     const acks: Uint8Array[] = [];
     const ended = Promise.withResolvers<unknown>();
-    const receiver = namedStreams(new Door(sink.inlet))({
-      send(messages, onSent) {
-        acks.push(...messages);
-        setImmediate(onSent);
+    const receiver = namedStreams(new Door(sink.inlet))(
+      {
+        send(messages, onSent) {
+          acks.push(...messages);
+          setImmediate(onSent);
+        },
+        resume: () => send(),
+        end: (error) => ended.resolve(error),
       },
-      resume: () => send(),
-      end: (error) => ended.resolve(error),
-    });
+      anyone,
+    );
     const send = () => {
       for (let mayGoOn = true; mayGoOn && read < 100; ) {
         read += 1;

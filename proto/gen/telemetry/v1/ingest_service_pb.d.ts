@@ -413,6 +413,13 @@ export enum RejectReason {
    * @generated from enum value: REJECT_REASON_DEVICE_DELETED = 6;
    */
   DEVICE_DELETED = 6,
+
+  /**
+   * Whoever makes the call may not write this device. Stop, or call with credentials that may.
+   *
+   * @generated from enum value: REJECT_REASON_DEVICE_NOT_ALLOWED = 7;
+   */
+  DEVICE_NOT_ALLOWED = 7,
 }
 
 /**

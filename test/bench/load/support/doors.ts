@@ -8,6 +8,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { onTestFinished } from "vitest";
 import { type Encoding, encodings } from "../../../../bench/cell.ts";
 import { silentLog } from "../../../../lib/base/log.ts";
+import { everyMethod } from "../../../../lib/rpc/gate.ts";
 import { RpcServer } from "../../../../lib/rpc/server.ts";
 import type { KeyPair } from "../../../../lib/rpc/tls.ts";
 import {
@@ -63,12 +64,17 @@ export async function startNamed({ tls }: DoorOptions = {}): Promise<Door> {
     return { deviceHandle: batch.handle ?? 0, ackedSequence: BigInt(batch.sequence) };
   };
   const rpc = new RpcServer(silentLog);
-  rpc.add(NamedService, "messages", {
-    pushNamed: async (request) => ({ ackedSequence: take(request).ackedSequence }),
-    streamNamed: async function* (requests) {
-      for await (const request of requests) yield take(request);
+  rpc.add(
+    NamedService,
+    "messages",
+    {
+      pushNamed: async (request) => ({ ackedSequence: take(request).ackedSequence }),
+      streamNamed: async function* (requests) {
+        for await (const request of requests) yield take(request);
+      },
     },
-  });
+    everyMethod(NamedService, "ingest"),
+  );
   const { address } = await rpc.listen("127.0.0.1:0", { tls });
   onTestFinished(() => rpc.close(0));
   return { address, batches, connections: 0 };
