@@ -334,7 +334,7 @@ export class Admission {
   #isWithinRate(call: Call, { state }: CallDevice): boolean {
     const excess = this.#rates.excess(state.device, this.#elapsedMs);
     if (excess === 0 || (call.method !== "push" && excess <= rateExcessMax)) return true;
-    call.reject(overRate(this.#rates.delayOf(state.device, this.#elapsedMs)));
+    call.reject(overRate(this.#rates.delayOf(state.device, this.#elapsedMs), state.device.deviceId));
     this.#counted.rateDelays += 1;
     return false;
   }

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { TelemetryError, type TelemetryErrorFields, toFields } from "../lib/base/errors.ts";
+import { fromFields, TelemetryError, type TelemetryErrorFields, toFields } from "../lib/base/errors.ts";
 import {
   batchBytesMax,
   batchSamplesMax,
@@ -227,12 +227,8 @@ function ingestLimits(quotas: IngestQuotas): MessageInitShape<typeof IngestLimit
 
 /** An upload carries many devices: its client must know which one ended it. */
 function withDevice(error: TelemetryError, deviceHandle: number): TelemetryError {
-  const { status, reason, message, field, metadata, cause } = error;
-  return new TelemetryError(status, reason, message, {
-    ...(field !== undefined && { field }),
-    metadata: { ...metadata, device_handle: String(deviceHandle) },
-    cause,
-  });
+  const fields = toFields(error);
+  return fromFields({ ...fields, metadata: { ...fields.metadata, device_handle: String(deviceHandle) } });
 }
 
 function takeAck(device: CallDevice): MessageInitShape<typeof DeviceAckSchema> {

@@ -107,8 +107,9 @@ export class DeviceRates {
 }
 
 /** A call that is not taken because its device is over its rate: nothing of it was kept, and it may come again. */
-export function overRate({ delayMs, detail }: RateDelay): TelemetryError {
+export function overRate({ delayMs, detail }: RateDelay, deviceId: string): TelemetryError {
   return new TelemetryError("RESOURCE_EXHAUSTED", "DEVICE_RATE", `${detail}; send again then`, {
-    metadata: { retry_after_ms: String(delayMs) },
+    retryAfterMs: delayMs,
+    quota: `device:${deviceId}`,
   });
 }

@@ -22,7 +22,7 @@ export class HeldPushes {
    */
   async wait(error: unknown, bytes: number, gone: AbortSignal, draining: AbortSignal): Promise<void> {
     if (!(error instanceof TelemetryError) || error.reason !== "DEVICE_RATE") throw error;
-    const waitMs = Number(error.metadata["retry_after_ms"]);
+    const waitMs = error.retryAfterMs ?? 0;
     if (waitMs > pushHeldMsMax || this.#bytes + bytes > pushHeldBytesMax) throw error;
     this.#bytes += bytes;
     await waitFor(waitMs, AbortSignal.any([gone, draining]));

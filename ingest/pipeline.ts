@@ -142,7 +142,7 @@ export function diskFull(cause: unknown): TelemetryError {
     "RESOURCE_EXHAUSTED",
     "DISK_FULL",
     "the server's disk is full; nothing of this was kept, send it again when there is space",
-    { metadata: { retry_after_ms: String(storeRetryMs) }, cause },
+    { retryAfterMs: storeRetryMs, cause },
   );
 }
 

@@ -50,7 +50,7 @@ export class Writer {
     this.failed = new Promise((_, reject) => {
       worker.once("error", (error) => reject(storeFailed(error)));
     });
-    this.failed.catch((error: unknown) => this.#calls.failAll(error));
+    this.failed.catch(() => this.#calls.failAll(storeFailed()));
     worker.once("exit", () => this.#calls.failAll(new Error("the writer thread has ended")));
   }
 
@@ -84,11 +84,12 @@ export class Writer {
   }
 }
 
-function storeFailed(cause: unknown): TelemetryError {
+/** @param cause for who runs the server; clients are not told */
+function storeFailed(cause?: unknown): TelemetryError {
   return new TelemetryError(
     "INTERNAL",
     "STORE_FAILED",
-    `the store has failed: ${errorMessage(cause)}; what was not acked is not kept. Check the disk, then start again: ` +
+    `the store has failed${cause === undefined ? "" : `: ${errorMessage(cause)}`}; what was not acked is not kept. Check the disk, then start again: ` +
       "everything acked is recovered",
     { cause },
   );

@@ -255,6 +255,6 @@ function tooManyGroups(): TelemetryError {
     "RESOURCE_EXHAUSTED",
     "TOO_MANY_GROUPS",
     `group_by: there are more than ${groupsMax} groups; group by labels that have fewer values, or select fewer devices`,
-    { field: "group_by" },
+    { field: "group_by", quota: "call:groups" },
   );
 }

@@ -23,7 +23,7 @@ export class ReaderWorker {
     this.failed = new Promise((_, reject) => {
       this.#worker.once("error", (error) => reject(readerFailed(error)));
     });
-    this.failed.catch((error: unknown) => this.#calls.failAll(error));
+    this.failed.catch(() => this.#calls.failAll(readerFailed()));
     this.#worker.on("exit", () => this.#calls.failAll(new Error("the reader thread has ended")));
   }
 
@@ -38,11 +38,13 @@ export class ReaderWorker {
   }
 }
 
-function readerFailed(cause: unknown): TelemetryError {
+/** @param cause for who runs the server; clients are not told */
+function readerFailed(cause?: unknown): TelemetryError {
   return new TelemetryError(
     "INTERNAL",
     "READER_FAILED",
-    `a thread that reads the store has failed: ${errorMessage(cause)}; start the server again: everything acked is kept`,
+    `a thread that reads the store has failed${cause === undefined ? "" : `: ${errorMessage(cause)}`}; start the server ` +
+      "again: everything acked is kept",
     { cause },
   );
 }

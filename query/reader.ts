@@ -1,12 +1,12 @@
 import { TelemetryError } from "../lib/base/errors.ts";
 import { frameSamplesMax, frameWindowsMax, rangesMax, rangesWaitingMax, readerThreads } from "../lib/base/limits.ts";
+import { Slots } from "../lib/base/slots.ts";
 import type { OpenWindows, Revision, Selection } from "../lib/store/store.ts";
 import type { ChangedAnswerRequest } from "./changed-answer.ts";
 import type { AnswerPage, AnswerRequest } from "./range-answer.ts";
 import type { EncodedPage, EncodedSamples, RangeStart, ReaderCalls, ReaderOptions } from "./reader-messages.ts";
 import { ReaderWorker } from "./reader-worker.ts";
 import type { SampleRequest } from "./sample-answer.ts";
-import { Slots } from "./slots.ts";
 
 /** Windows that are being read. Close it, once, also when they have been read to the end. */
 export interface ReadingPages {
@@ -141,5 +141,6 @@ function tooManyRanges(): TelemetryError {
     "RESOURCE_EXHAUSTED",
     "TOO_MANY_QUERIES",
     `${rangesMax} ranges are being read and ${rangesWaitingMax} wait; ask again later, for fewer series, a coarser tier or less time`,
+    { quota: "server:queries", retryAfterMs: 1_000 },
   );
 }

@@ -1,9 +1,9 @@
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import { subscriberReadsMax } from "../lib/base/limits.ts";
+import { Slots } from "../lib/base/slots.ts";
 import type { LiveFeed } from "../lib/store/live-feed.ts";
 import { LiveSelection, type SelectionRequest } from "./live-selection.ts";
 import { selectorKey } from "./resume-token.ts";
-import { Slots } from "./slots.ts";
 import { StoreTurn } from "./store-turn.ts";
 
 /** A selection with those who have it open. */

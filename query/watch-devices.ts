@@ -121,5 +121,6 @@ function tooSlow(): TelemetryError {
     "WATCHER_TOO_SLOW",
     `more than ${watcherEventsMax} changes of devices wait for this watcher; read faster, or watch fewer devices, and ` +
       "watch anew: it begins with the devices as they are",
+    { quota: "call:changes" },
   );
 }

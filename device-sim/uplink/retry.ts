@@ -56,6 +56,5 @@ function isExplained(error: TelemetryError): boolean {
 }
 
 function retryAfterMs(error: unknown): number {
-  const told = error instanceof TelemetryError ? Number(error.metadata["retry_after_ms"]) : 0;
-  return Number.isFinite(told) && told > 0 ? told : 0;
+  return error instanceof TelemetryError ? (error.retryAfterMs ?? 0) : 0;
 }

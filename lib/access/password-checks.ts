@@ -1,5 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { TelemetryError } from "../base/errors.ts";
+import { Slots } from "../base/slots.ts";
+import { neverAborted } from "../base/wait.ts";
 import { hashPassword, isPassword } from "./secrets.ts";
 
 /** Each takes 32 MiB and some 50 ms of a core. */
@@ -12,8 +14,7 @@ const rememberedMax = 1_000;
 export class PasswordChecks {
   readonly #key = randomBytes(32);
   readonly #right = new Set<string>();
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #slots = new Slots(atOnceMax, waitingMax, tooMany);
   #ofNobody: Promise<string> | undefined;
 
   /** Rules have changed. */
@@ -31,31 +32,20 @@ export class PasswordChecks {
     if (this.#right.has(remembered)) return true;
     this.#ofNobody ??= hashPassword(randomBytes(16).toString("hex"));
     const expected = kept ?? (await this.#ofNobody);
-    if (!(await this.#inTurn(() => isPassword(password, expected))) || kept === undefined) return false;
+    const giveBack = await this.#slots.take(neverAborted);
+    const isRight = await isPassword(password, expected).finally(giveBack);
+    if (!isRight || kept === undefined) return false;
     if (this.#right.size >= rememberedMax) this.#right.clear();
     this.#right.add(remembered);
     return true;
   }
+}
 
-  async #inTurn(check: () => Promise<boolean>): Promise<boolean> {
-    if (this.#running < atOnceMax) this.#running += 1;
-    else {
-      if (this.#waiting.length >= waitingMax) {
-        throw new TelemetryError(
-          "RESOURCE_EXHAUSTED",
-          "PASSWORDS_BUSY",
-          `${waitingMax} passwords wait to be checked; try again in a second, or use a token`,
-        );
-      }
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    try {
-      return await check();
-    } finally {
-      // Whoever waits has the place from whoever leaves it.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running -= 1;
-      else next();
-    }
-  }
+function tooMany(): TelemetryError {
+  return new TelemetryError(
+    "RESOURCE_EXHAUSTED",
+    "PASSWORDS_BUSY",
+    `${waitingMax} passwords wait to be checked; try again in a second, or use a token`,
+    { quota: "server:passwords", retryAfterMs: 1_000 },
+  );
 }

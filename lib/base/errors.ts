@@ -18,6 +18,10 @@ export interface TelemetryErrorOptions {
   field?: string;
   /** Values for programs, sent with the error. */
   metadata?: Record<string, string>;
+  /** The same call may succeed after so long; undefined: it is not known, or never. */
+  retryAfterMs?: number | undefined;
+  /** What a limit is of, where one is used up: `device:truck-7`, `server:queries`. */
+  quota?: string | undefined;
   cause?: unknown;
 }
 
@@ -33,6 +37,8 @@ export class TelemetryError extends Error {
   readonly reason: string;
   readonly field: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly retryAfterMs: number | undefined;
+  readonly quota: string | undefined;
 
   constructor(status: StatusName, reason: string, message: string, options: TelemetryErrorOptions = {}) {
     super(message, { cause: options.cause });
@@ -40,6 +46,8 @@ export class TelemetryError extends Error {
     this.reason = reason;
     this.field = options.field;
     this.metadata = options.metadata ?? {};
+    this.retryAfterMs = options.retryAfterMs;
+    this.quota = options.quota;
   }
 }
 
@@ -54,13 +62,17 @@ export function errorMessage(error: unknown): string {
 }
 
 /** What of an error crosses a thread boundary. */
-export type TelemetryErrorFields = Pick<TelemetryError, "status" | "reason" | "message" | "field" | "metadata">;
+export type TelemetryErrorFields = Pick<
+  TelemetryError,
+  "status" | "reason" | "message" | "field" | "metadata" | "retryAfterMs" | "quota"
+>;
 
-export function toFields({ status, reason, message, field, metadata }: TelemetryError): TelemetryErrorFields {
-  return { status, reason, message, field, metadata };
+export function toFields(error: TelemetryError): TelemetryErrorFields {
+  const { status, reason, message, field, metadata, retryAfterMs, quota } = error;
+  return { status, reason, message, field, metadata, retryAfterMs, quota };
 }
 
 export function fromFields(fields: TelemetryErrorFields): TelemetryError {
-  const { status, reason, message, field, metadata } = fields;
-  return new TelemetryError(status, reason, message, { metadata, ...(field !== undefined && { field }) });
+  const { status, reason, message, field, ...options } = fields;
+  return new TelemetryError(status, reason, message, { ...options, ...(field !== undefined && { field }) });
 }

@@ -78,7 +78,11 @@ export class Gate {
   interceptor(log: Log): ServerInterceptor {
     return ({ path, requestStream, responseStream }, call) => {
       let leave = () => {};
-      const over = () => leave();
+      let isOver = false;
+      const over = () => {
+        isOver = true;
+        leave();
+      };
       const end = (error: unknown) => {
         over();
         call.sendStatus(toStatus(error, log));
@@ -92,6 +96,8 @@ export class Gate {
       };
       const onReceiveMetadata = (metadata: Metadata, next: (metadata: Metadata) => void) => {
         const letIn = (identity: Identity) => {
+          // Its client has gone while a password was checked.
+          if (isOver) return;
           if (requestStream || responseStream) leave = this.enter(identity, end);
           metadata.setOpaque(principalKey, identity.principal);
           next(metadata);

@@ -1,7 +1,12 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { type Any, anyPack, anyUnpack, durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
-import { BadRequestSchema, ErrorInfoSchema } from "../../proto/gen/google/rpc/error_details_pb.js";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  QuotaFailureSchema,
+  RetryInfoSchema,
+} from "../../proto/gen/google/rpc/error_details_pb.js";
 import { StatusSchema } from "../../proto/gen/google/rpc/status_pb.js";
 import { type StatusName, TelemetryError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -20,41 +25,53 @@ export function toStatus(error: unknown, log: Log): CallStatus {
     log.warn(`bug: ${error instanceof Error ? error.stack : String(error)}`);
     return { code: status.INTERNAL, details: "internal error; see the server's log" };
   }
+  const { reason, message, field, quota, retryAfterMs } = error;
   const code = status[error.status];
-  const details = [
-    anyPack(
-      ErrorInfoSchema,
-      create(ErrorInfoSchema, { reason: error.reason, domain: errorDomain, metadata: { ...error.metadata } }),
-    ),
-  ];
-  if (error.field !== undefined) {
-    const fieldViolations = [{ field: error.field, description: error.message }];
+  const info = create(ErrorInfoSchema, { reason, domain: errorDomain, metadata: { ...error.metadata } });
+  const details = [anyPack(ErrorInfoSchema, info)];
+  const metadata = new Metadata();
+  if (field !== undefined) {
+    const fieldViolations = [{ field, description: message }];
     details.push(anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations })));
   }
-  const metadata = new Metadata();
-  const rich = create(StatusSchema, { code, message: error.message, details });
+  if (quota !== undefined) {
+    const violations = [{ subject: quota, description: message }];
+    details.push(anyPack(QuotaFailureSchema, create(QuotaFailureSchema, { violations })));
+  }
+  if (retryAfterMs !== undefined) {
+    details.push(
+      anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: durationFromMs(Math.ceil(retryAfterMs)) })),
+    );
+    // What grpc's own retries go by.
+    metadata.set("grpc-retry-pushback-ms", String(Math.ceil(retryAfterMs)));
+  }
+  const rich = create(StatusSchema, { code, message, details });
   metadata.set(detailsKey, Buffer.from(toBinary(StatusSchema, rich)));
-  return { code, details: error.message, metadata };
+  return { code, details: message, metadata };
 }
 
 /** What a failed call of a client means, with the server's reason when it told one. */
 export function fromServiceError(error: ServiceError): TelemetryError {
   const name = status[error.code] as StatusName;
-  const info = errorInfo(error.metadata);
+  const details = detailsOf(error.metadata);
+  const info = details.map((detail) => anyUnpack(detail, ErrorInfoSchema)).find((found) => found !== undefined);
+  const retry = details.map((detail) => anyUnpack(detail, RetryInfoSchema)).find((found) => found !== undefined);
+  const quota = details.map((detail) => anyUnpack(detail, QuotaFailureSchema)).find((found) => found !== undefined);
   return new TelemetryError(name, info?.reason ?? name, error.details || error.message, {
     metadata: info?.metadata ?? {},
+    retryAfterMs: retry?.retryDelay && durationMs(retry.retryDelay),
+    quota: quota?.violations[0]?.subject,
     cause: error,
   });
 }
 
-function errorInfo(metadata: Metadata | undefined) {
+function detailsOf(metadata: Metadata | undefined): readonly Any[] {
   const [bytes] = metadata?.get(detailsKey) ?? [];
-  if (!Buffer.isBuffer(bytes)) return undefined;
+  if (!Buffer.isBuffer(bytes)) return [];
   try {
-    const { details } = fromBinary(StatusSchema, bytes);
-    return details.map((detail) => anyUnpack(detail, ErrorInfoSchema)).find((info) => info !== undefined);
+    return fromBinary(StatusSchema, bytes).details;
   } catch {
     // The details come from a peer; without them the status still stands.
-    return undefined;
+    return [];
   }
 }

@@ -146,7 +146,7 @@ describe.concurrent("query", () => {
     const { code, stdout, stderr } = await tidemark(["query", "--address", "127.0.0.1:1"]);
     expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
     expect(stderr).toContain("no server answers at 127.0.0.1:1");
-    expect(stderr).toContain('start one with "tidemark serve", or name another with --address');
+    expect(stderr).toContain('start one with "tidemark serve", name another with --address');
   });
 
   it("sees everything that was acked before it", async () => {

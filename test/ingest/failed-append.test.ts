@@ -29,7 +29,7 @@ function afterFailure(failure: Error) {
 const refused = {
   status: "RESOURCE_EXHAUSTED",
   reason: "DISK_FULL",
-  metadata: { retry_after_ms: String(storeRetryMs) },
+  retryAfterMs: storeRetryMs,
 };
 
 describe("a group that finds the disk full", () => {

@@ -149,7 +149,7 @@ describe("a push of a device far over its rate", () => {
     await push(1, 800);
     const failure = await failureOf(push(2, 1));
     expect(failure).toMatchObject({ status: "RESOURCE_EXHAUSTED", reason: "DEVICE_RATE" });
-    const retryMs = Number(failure.metadata["retry_after_ms"]);
+    const retryMs = failure.retryAfterMs ?? 0;
     expect(retryMs).toBeGreaterThan(pushHeldMsMax);
     expect(retryMs).toBeLessThanOrEqual(20_000);
     // A restart forgives, so that the test need not wait.

@@ -168,7 +168,7 @@ describe("a call that registers devices", () => {
 
 describe("pushes of devices over their rate", () => {
   const overRate = (delayMs: number) =>
-    new TelemetryError("RESOURCE_EXHAUSTED", "DEVICE_RATE", "over", { metadata: { retry_after_ms: String(delayMs) } });
+    new TelemetryError("RESOURCE_EXHAUSTED", "DEVICE_RATE", "over", { retryAfterMs: delayMs });
 
   it("wait at the server when it is not long, and longer at their clients", async () => {
     const held = new HeldPushes();
@@ -209,7 +209,7 @@ describe("pushes of devices over their rate", () => {
   });
 
   it("are none of those that failed for another reason", async () => {
-    const error = new TelemetryError("RESOURCE_EXHAUSTED", "DISK_FULL", "full", { metadata: { retry_after_ms: "1" } });
+    const error = new TelemetryError("RESOURCE_EXHAUSTED", "DISK_FULL", "full", { retryAfterMs: 1 });
     expect(await failureOf(new HeldPushes().wait(error, 1, neverAborted, neverAborted))).toBe(error);
   });
 });

@@ -137,7 +137,8 @@ describe("a push of a device over its rate", () => {
     expect(end).toMatchObject({
       status: "RESOURCE_EXHAUSTED",
       reason: "DEVICE_RATE",
-      metadata: { retry_after_ms: "2500" },
+      retryAfterMs: 2_500,
+      quota: "device:press",
     });
     for (const word of ["250 samples over", "100 samples/s", "--device-rate", "waits 3s", "send again then"]) {
       expect((end as { message: string }).message).toContain(word);
@@ -212,7 +213,7 @@ describe("a device that ends its calls before they are told to wait", () => {
     expect(end).toMatchObject({ reason: "DEVICE_RATE" });
     const acked = Number(acks.at(-1)?.ackedSequence);
     expect(acked).toBe(batches - 1);
-    ingest.elapsedMs += Number((end as { metadata: Record<string, string> }).metadata["retry_after_ms"]);
+    ingest.elapsedMs += (end as { retryAfterMs: number }).retryAfterMs;
     const again = ingest.connect("press");
     expect(again.take()).toMatchObject({ registered: [{ ackedSequence: BigInt(acked) }], delays: [] });
     again.batches(many(batches, 100_000));

@@ -4,7 +4,12 @@ import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
 import { TelemetryError } from "../../lib/base/errors.ts";
 import { fromServiceError } from "../../lib/rpc/status.ts";
-import { BadRequestSchema, ErrorInfoSchema } from "../../proto/gen/google/rpc/error_details_pb.js";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  QuotaFailureSchema,
+  RetryInfoSchema,
+} from "../../proto/gen/google/rpc/error_details_pb.js";
 import { StatusSchema } from "../../proto/gen/google/rpc/status_pb.js";
 import { IngestService } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
@@ -67,6 +72,25 @@ describe("a handler that throws a TelemetryError", () => {
     expect(request && anyUnpack(request, BadRequestSchema)?.fieldViolations).toMatchObject([
       { field: "registration.spool_id", description: "spool is broken; make a new one" },
     ]);
+  });
+
+  it("tells when to come again, to programs and to grpc's own retries, and which limit is used up", async () => {
+    const { calls } = await failing(() => {
+      throw new TelemetryError("RESOURCE_EXHAUSTED", "DEVICE_RATE", "too many", {
+        retryAfterMs: 1_500.2,
+        quota: "device:press",
+      });
+    });
+    for (const call of Object.values(calls)) {
+      const error = await failureOf(call());
+      expect(error).toMatchObject({ retryAfterMs: 1_501, quota: "device:press" });
+      const [, quota, retry] = detailsOf(error);
+      expect(quota && anyUnpack(quota, QuotaFailureSchema)?.violations).toMatchObject([
+        { subject: "device:press", description: "too many" },
+      ]);
+      expect(retry && anyUnpack(retry, RetryInfoSchema)?.retryDelay).toMatchObject({ seconds: 1n, nanos: 501_000_000 });
+      expect((error.cause as ServiceError).metadata.get("grpc-retry-pushback-ms")).toEqual(["1501"]);
+    }
   });
 
   it("keeps text that is not ASCII", async () => {

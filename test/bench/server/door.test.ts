@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Door } from "../../../bench/server/door.ts";
 import type { NamedBatch } from "../../../bench/server/named-batch.ts";
 import { readSlab } from "../../../ingest/slab.ts";
-import { TelemetryError } from "../../../lib/base/errors.ts";
+import { TelemetryError, toFields } from "../../../lib/base/errors.ts";
 import { callBytesInFlightMax } from "../../../lib/base/limits.ts";
 import { DeviceService } from "../../../proto/gen/telemetry/v1/device_service_pb.js";
 import {
@@ -196,9 +196,9 @@ describe("a door", () => {
     const { sink, door } = held();
     const failures = [failureOf(door.push(batchOf("press"))), failureOf(door.push(batchOf("drill")))];
     await turns();
-    const full = { status: "RESOURCE_EXHAUSTED", reason: "STORE_FULL", message: "no space", field: undefined } as const;
+    const full = toFields(new TelemetryError("RESOURCE_EXHAUSTED", "STORE_FULL", "no space"));
     sink.slabs.splice(0);
-    sink.inlet.onSettled([{ call: 1, bytes: 0, answers: [], end: { ...full, metadata: {} } }], 0);
+    sink.inlet.onSettled([{ call: 1, bytes: 0, answers: [], end: full }], 0);
     for (const failure of failures) expect((await failure).reason).toBe("STORE_FULL");
     const again = door.push(batchOf("press"));
     await turns();

@@ -482,7 +482,7 @@ export declare const IngestService: GenService<{
    * tells where to resume. A batch that cannot be used (sizes, unknown handle, too large) is
    * INVALID_ARGUMENT and its sequence is used up; a hole in the sequence is FAILED_PRECONDITION. While the
    * device is over its rate the answer waits for some seconds; after that it is RESOURCE_EXHAUSTED with
-   * retry_after_ms, and nothing was kept.
+   * google.rpc.RetryInfo, and nothing was kept.
    *
    * @generated from rpc telemetry.v1.IngestService.PushBatch
    */

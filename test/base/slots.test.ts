@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { TelemetryError } from "../../lib/base/errors.ts";
+import { Slots } from "../../lib/base/slots.ts";
 import { neverAborted } from "../../lib/base/wait.ts";
-import { Slots } from "../../query/slots.ts";
 
 const tooMany = () => new TelemetryError("RESOURCE_EXHAUSTED", "TOO_MANY", "too many");
 

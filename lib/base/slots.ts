@@ -1,4 +1,4 @@
-import { TelemetryError } from "../lib/base/errors.ts";
+import { TelemetryError } from "./errors.ts";
 
 /** A bounded number of things at once; others wait in their order, and they are bounded too. */
 export class Slots {
