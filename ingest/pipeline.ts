@@ -32,6 +32,8 @@ export interface Outcome {
   readonly stored: boolean;
   /** Where it lies in the journal; undefined when it had nothing for the journal, or could not be stored. */
   readonly position: JournalPosition | undefined;
+  /** Time that the journal took, in milliseconds. */
+  readonly appendMs: number;
   readonly settlements: readonly Settlement[];
 }
 
@@ -100,6 +102,7 @@ function stopFlushing<T>(flusher: Flusher): MonoTypeOperatorFunction<T> {
 function append({ journal, admission, flusher, clock }: Stages): OperatorFunction<Group, Outcome> {
   return map((group) => {
     const stored = hasChanges(group);
+    const startMs = clock.elapsedMs();
     try {
       // A group of duplicates, or of refused registrations, has nothing to store and is answered all the same.
       if (stored) {
@@ -110,11 +113,12 @@ function append({ journal, admission, flusher, clock }: Stages): OperatorFunctio
     } catch (error) {
       flusher.onStoreFailed(error);
       admission.rollback(group, diskFull(error));
-      return { group, stored: false, position: undefined, settlements: settle(group.calls) };
+      return { group, stored: false, position: undefined, appendMs: 0, settlements: settle(group.calls) };
     }
-    admission.commit(journal.position, clock.elapsedMs());
+    const endMs = clock.elapsedMs();
+    admission.commit(journal.position, endMs);
     const position = group.records === undefined ? undefined : journal.position;
-    return { group, stored, position, settlements: settle(group.calls) };
+    return { group, stored, position, appendMs: endMs - startMs, settlements: settle(group.calls) };
   });
 }
 

@@ -32,8 +32,14 @@ const purgeAgainMs = 20;
 const flushCheckMs = 50;
 /** Of the time that a group took, what is stored after it may take. */
 const flushShare = 0.5;
-/** Larger commits cost no less a byte, and whoever is in them waits for all of it. */
-const groupBytesMax = 1024 * 1024;
+/**
+ * Processor time of a group, or as much as its commit takes, if that is more: whoever is in a larger one waits for all of
+ * it, and meanwhile nothing is stored; but on a slow disk what gathers while it writes should become one commit.
+ */
+const groupCpuMsMax = 200;
+/** Smaller ones tell nothing of what a byte costs. */
+const telling = 64 * 1024;
+const groupBytesMin = 512 * 1024;
 /** Time that windows to follow are read for before others have a turn. */
 const followSliceMs = 5;
 /** A window that has become final without a sample is told about this long afterwards. */
@@ -59,6 +65,10 @@ export class WriterLoop {
   #slabBytes = 0;
   /** Time that the latest group took, until something was stored after it. */
   #groupMs = 0;
+  /** Time that its commit took. */
+  #appendMs = 0;
+  /** Of a group: what takes `groupCpuMsMax`, by the latest one that tells. */
+  #groupBytesMax = groupBytesMin;
   #closed = false;
   #flushTimer: NodeJS.Timeout | undefined;
   #pruneTimer: NodeJS.Timeout | undefined;
@@ -115,7 +125,8 @@ export class WriterLoop {
       collector: this.#collector,
       ticks: interval(finalCheckMs).pipe(takeUntil(this.#slabs.pipe(last(undefined, [])))),
     });
-    pipeline.outcomes.subscribe(({ settlements, stored }) => {
+    pipeline.outcomes.subscribe(({ settlements, stored, appendMs }) => {
+      this.#appendMs = appendMs;
       if (stored) this.#groups += 1;
       const settled = packSettlements(settlements);
       this.#post({ kind: "settled", slabBytes: this.#slabBytes, settled }, [
@@ -145,7 +156,7 @@ export class WriterLoop {
     if (this.#messages.length === 1) setImmediate(() => this.#takeMessages());
   }
 
-  /** Whatever has come in since the last group becomes one group, up to a size: the busier, the larger the commit. */
+  /** Whatever has come in since the last group becomes one group, as large as it may be: the busier, the larger the commit. */
   #takeMessages(): void {
     for (let rest = receiveMessageOnPort(this.#port); rest !== undefined; rest = receiveMessageOnPort(this.#port)) {
       this.#messages.push(rest.message as ToWriter);
@@ -154,7 +165,7 @@ export class WriterLoop {
     let bytes = 0;
     let taken = 0;
     for (const message of this.#messages) {
-      if (bytes >= groupBytesMax) break;
+      if (bytes >= this.#groupBytesMax) break;
       taken += 1;
       if (message.kind === "slab") {
         group.push(message.slab);
@@ -177,9 +188,15 @@ export class WriterLoop {
   #takeGroup(slabs: readonly Slab[]): void {
     if (slabs.length === 0) return;
     const startMs = systemClock.elapsedMs();
+    const startCpu = process.threadCpuUsage();
     this.#slabBytes = slabs.reduce((sum, slab) => sum + slab.bytes.length, 0);
     this.#slabs.next(slabs);
     const endMs = systemClock.elapsedMs();
+    if (this.#slabBytes >= telling) {
+      const { user, system } = process.threadCpuUsage(startCpu);
+      const bytesPerMs = (this.#slabBytes * 1_000) / (user + system + 1);
+      this.#groupBytesMax = Math.max(groupBytesMin, bytesPerMs * Math.max(groupCpuMsMax, this.#appendMs));
+    }
     this.#groupMs = endMs - startMs;
     this.#storeMs.record(this.#groupMs, endMs);
   }
