@@ -7,13 +7,13 @@ import { Prng } from "../../lib/base/prng.ts";
 import { Cli, serve, temporaryDirectory, tidemark, until } from "../system/support/cli.ts";
 
 /** `npm run test:kills -- --kills 500` asks for more. */
-const kills = Number(process.env["KILLS"] ?? 25);
+const kills = Number(process.env["KILLS"] ?? 15);
 const seed = Number(process.env["KILLS_SEED"] ?? 1);
 
 /** 50 devices that lose their connections and send batches again, whatever the server does. */
 const unruly = ["--devices", "50", "--connections", "4", "--integers", "--resend", "0.05", "--cut", "0.3", "--json"];
 const live = ["--interval", "20ms"];
-const history = ["--batches", "300", "--batch-samples", "200", "--start", "2026-01-01T00:00:00Z", "--speed", "max"];
+const history = ["--batches", "160", "--batch-samples", "200", "--start", "2026-01-01T00:00:00Z", "--speed", "max"];
 /** Windows that are over, and rolled up, while a test runs; verify looks at 10 s and 1 min. */
 const shortTiers = ["--tiers", "1s,2s,10s,1m", "--lateness", "500ms"];
 const settled = /^sent = acked = counted, 0 lost, 0 counted twice/m;
