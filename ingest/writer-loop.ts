@@ -38,7 +38,7 @@ const flushShare = 0.5;
  */
 const groupCpuMsMax = 200;
 /** Smaller ones tell nothing of what a byte costs. */
-const telling = 64 * 1024;
+const tellingBytesMin = 64 * 1024;
 const groupBytesMin = 512 * 1024;
 /** Time that windows to follow are read for before others have a turn. */
 const followSliceMs = 5;
@@ -192,7 +192,7 @@ export class WriterLoop {
     this.#slabBytes = slabs.reduce((sum, slab) => sum + slab.bytes.length, 0);
     this.#slabs.next(slabs);
     const endMs = systemClock.elapsedMs();
-    if (this.#slabBytes >= telling) {
+    if (this.#slabBytes >= tellingBytesMin) {
       const { user, system } = process.threadCpuUsage(startCpu);
       const bytesPerMs = (this.#slabBytes * 1_000) / (user + system + 1);
       this.#groupBytesMax = Math.max(groupBytesMin, bytesPerMs * Math.max(groupCpuMsMax, this.#appendMs));

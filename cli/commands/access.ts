@@ -131,7 +131,7 @@ Examples:
 const passwordLengthMin = 8;
 
 function rowsOf({ tokens, users, certificates }: AccessRules): string[][] {
-  const row = (kind: string, rule: AccessRules["tokens"][number] | AccessRules["certificates"][number]) => [
+  const row = (kind: string, rule: AccessRules[keyof AccessRules][number]) => [
     kind,
     rule.name,
     rule.scopes.join(","),
@@ -140,7 +140,7 @@ function rowsOf({ tokens, users, certificates }: AccessRules): string[][] {
   ];
   return [
     ...tokens.map((rule) => row("token", rule)),
-    ...users.map((rule) => row("user", rule as never)),
+    ...users.map((rule) => row("user", rule)),
     ...certificates.map((rule) => row("certificate", rule)),
   ];
 }

@@ -34,7 +34,7 @@ export function isTokenSecret(secret: string, hash: string): boolean {
   return timingSafeEqual(sha256(secret), Buffer.from(hash, "hex"));
 }
 
-export function sha256(text: string): Buffer {
+function sha256(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 

@@ -128,11 +128,10 @@ export class Channel {
 
   /** Why there is no connection: only a call is told. */
   async #lastError(): Promise<string> {
-    const bytes = { serialize: (message: Buffer) => message, deserialize: (message: Buffer) => message };
     const { promise, resolve } = Promise.withResolvers<string>();
-    const deadline = { deadline: systemClock.nowMs() + lastErrorMsMax };
-    const { serialize, deserialize } = bytes;
-    this.#client.makeUnaryRequest("/", serialize, deserialize, Buffer.alloc(0), new Metadata(), deadline, (error) =>
+    const asIs = (message: Buffer) => message;
+    const options = callOptions({ timeoutMs: lastErrorMsMax });
+    this.#client.makeUnaryRequest("/", asIs, asIs, Buffer.alloc(0), new Metadata(), options, (error) =>
       resolve(
         /Last error: (?:Error: )?(.*?)\s*(?:\(\d{4}-.*)?\. Resolution/s.exec(error?.details ?? "")?.[1] ?? "no answer",
       ),

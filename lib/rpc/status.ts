@@ -1,4 +1,4 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { type Any, anyPack, anyUnpack, durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
 import {
@@ -54,9 +54,9 @@ export function toStatus(error: unknown, log: Log): CallStatus {
 export function fromServiceError(error: ServiceError): TelemetryError {
   const name = status[error.code] as StatusName;
   const details = detailsOf(error.metadata);
-  const info = details.map((detail) => anyUnpack(detail, ErrorInfoSchema)).find((found) => found !== undefined);
-  const retry = details.map((detail) => anyUnpack(detail, RetryInfoSchema)).find((found) => found !== undefined);
-  const quota = details.map((detail) => anyUnpack(detail, QuotaFailureSchema)).find((found) => found !== undefined);
+  const info = detailOf(details, ErrorInfoSchema);
+  const retry = detailOf(details, RetryInfoSchema);
+  const quota = detailOf(details, QuotaFailureSchema);
   return new TelemetryError(name, info?.reason ?? name, error.details || error.message, {
     metadata: info?.metadata ?? {},
     retryAfterMs: retry?.retryDelay && durationMs(retry.retryDelay),
@@ -65,13 +65,22 @@ export function fromServiceError(error: ServiceError): TelemetryError {
   });
 }
 
+// The details come from a peer: where they cannot be read, the status still stands.
+
+function detailOf<D extends DescMessage>(details: readonly Any[], schema: D): MessageShape<D> | undefined {
+  try {
+    return details.map((detail) => anyUnpack(detail, schema)).find((found) => found !== undefined);
+  } catch {
+    return undefined;
+  }
+}
+
 function detailsOf(metadata: Metadata | undefined): readonly Any[] {
   const [bytes] = metadata?.get(detailsKey) ?? [];
   if (!Buffer.isBuffer(bytes)) return [];
   try {
     return fromBinary(StatusSchema, bytes).details;
   } catch {
-    // The details come from a peer; without them the status still stands.
     return [];
   }
 }

@@ -1,4 +1,4 @@
-import { fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
@@ -165,6 +165,20 @@ describe("what a client makes of a failed call", () => {
     const metadata = new Metadata();
     metadata.set("grpc-status-details-bin", Buffer.from([0xff, 0xff, 0xff]));
     const error = Object.assign(new Error("14 UNAVAILABLE: down"), {
+      code: status.UNAVAILABLE,
+      details: "down",
+      metadata,
+    });
+    expect(fromServiceError(error)).toMatchObject({ status: "UNAVAILABLE", reason: "UNAVAILABLE", message: "down" });
+  });
+
+  it("still tells its status when a single detail cannot be read", () => {
+    const typeUrls = ["ErrorInfo", "RetryInfo", "QuotaFailure"].map((name) => `type.googleapis.com/google.rpc.${name}`);
+    const details = typeUrls.map((typeUrl) => ({ typeUrl, value: Uint8Array.of(0x0a, 0xff) }));
+    const metadata = new Metadata();
+    const bytes = toBinary(StatusSchema, create(StatusSchema, { details }));
+    metadata.set("grpc-status-details-bin", Buffer.from(bytes));
+    const error: ServiceError = Object.assign(new Error("down"), {
       code: status.UNAVAILABLE,
       details: "down",
       metadata,
