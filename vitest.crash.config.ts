@@ -5,8 +5,8 @@ export default defineConfig({
   test: {
     setupFiles: ["test/support/property-seed.ts"],
     include: ["test/crash/**/*.test.ts"],
-    // One at a time: they measure what a server does under load.
-    fileParallelism: false,
+    // They wait for servers most of the time; their bounds are those of a busy machine.
+    maxWorkers: 2,
     testTimeout: 60_000,
   },
 });

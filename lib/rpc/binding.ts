@@ -8,6 +8,8 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import type { MethodDefinition } from "@grpc/grpc-js";
+import { errorMessage, TelemetryError } from "../base/errors.ts";
+import { messageDepthMax } from "../base/limits.ts";
 
 /**
  * Where grpc-js meets protobuf-es: a service's descriptor becomes the method definitions that grpc-js
@@ -50,7 +52,7 @@ export function codecOf(schema: DescMethod["input"], encoding: Encoding): Codec 
           : toBinary(schema, create(schema, message as MessageInitShape<typeof schema>)),
       ),
     // Unknown fields would be kept in memory, unread, for whoever sends many of them.
-    deserialize: (bytes) => fromBinary(schema, bytes, { readUnknownFields: false }),
+    deserialize: (bytes) => fromBinary(schema, bytes, { readUnknownFields: false, recursionLimit: messageDepthMax }),
   };
 }
 
@@ -62,10 +64,26 @@ export function methodDefinition(method: DescMethod, encoding: Encoding): Method
     requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
     responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
     requestSerialize: request.serialize,
-    requestDeserialize: request.deserialize,
+    requestDeserialize: (bytes) => readOrError(request, bytes),
     responseSerialize: response.serialize,
     responseDeserialize: response.deserialize,
   };
+}
+
+/** grpc-js makes INTERNAL of what is thrown when a request is read: it is handed on instead, for `checkRead`. */
+function readOrError(codec: Codec, bytes: Buffer): unknown {
+  try {
+    return codec.deserialize(bytes);
+  } catch (error) {
+    const problem = `message cannot be read: ${errorMessage(error)}`;
+    return new TelemetryError("INVALID_ARGUMENT", "MALFORMED_MESSAGE", `${problem}; do not send it again as it is`);
+  }
+}
+
+/** @throws TelemetryError MALFORMED_MESSAGE where a request could not be read */
+export function checkRead<T>(request: T): T {
+  if (request instanceof TelemetryError) throw request;
+  return request;
 }
 
 /** The methods of a service by their names in code: `pushBatch`. */

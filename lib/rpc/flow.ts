@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import { TelemetryError } from "../base/errors.ts";
+import { checkRead } from "./binding.ts";
 
 /**
  * The flow adapter: calls of grpc-js are Node streams in object mode, our code reads and writes async
@@ -14,7 +15,7 @@ import { TelemetryError } from "../base/errors.ts";
 export async function* incoming<T>(call: Readable, signal: AbortSignal): AsyncGenerator<T, void> {
   try {
     // Without the option, leaving the loop destroys the call, and its status is never sent.
-    for await (const message of call.iterator({ destroyOnReturn: false })) yield message as T;
+    for await (const message of call.iterator({ destroyOnReturn: false })) yield checkRead(message) as T;
   } catch (error) {
     if (signal.aborted) throw cancelled(error);
     throw error;

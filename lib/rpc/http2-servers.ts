@@ -1,5 +1,33 @@
-import type { Http2Server, ServerHttp2Session } from "node:http2";
+import type { Http2Server, ServerHttp2Session, ServerOptions } from "node:http2";
 import type { Server } from "@grpc/grpc-js";
+import {
+  headerListBytesMax,
+  headerPairsMax,
+  http2SettingsMax,
+  invalidFramesMax,
+  streamResetBurst,
+  streamResetRate,
+} from "../base/limits.ts";
+
+/**
+ * What one connection may do to the HTTP/2 servers that a server of grpc-js makes from now on (docs/decisions/0022).
+ * Node's own bounds on header blocks in many frames and on answers that are not read have no options.
+ */
+export function boundConnections(server: Server): void {
+  const options: unknown = Reflect.get(server, "commonServerOptions");
+  if (typeof options !== "object" || options === null)
+    throw new Error("this version of grpc-js keeps the options of its HTTP/2 servers elsewhere");
+  const settings = { ...Reflect.get(options, "settings"), maxHeaderListSize: headerListBytesMax };
+  const bounds: ServerOptions = {
+    settings,
+    maxHeaderListPairs: headerPairsMax,
+    maxSettings: http2SettingsMax,
+    maxSessionInvalidFrames: invalidFramesMax,
+    streamResetBurst,
+    streamResetRate,
+  };
+  Object.assign(options, bounds);
+}
 
 /**
  * The HTTP/2 server that a server of grpc-js has made last, which it has no door to: this reaches into it. Where it has

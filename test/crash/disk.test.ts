@@ -3,6 +3,11 @@ import { existsSync, statSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { Channel } from "../../lib/rpc/client.ts";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../../proto/gen/grpc/health/v1/health_pb.js";
 import { Cli, mainFile, serve, temporaryDirectory, tidemark, until } from "../system/support/cli.ts";
 
 const fleet = ["--devices", "20", "--interval", "10ms", "--integers", "--json"];
@@ -18,6 +23,16 @@ async function simulation(address: string): Promise<{ sim: Cli; log: string }> {
   const sim = new Cli(["simulate", "--address", address, "--log", log, ...fleet]);
   await until(() => sim.over || (existsSync(log) && statSync(log).size > 0));
   return { sim, log };
+}
+
+/** What a probe is told of the server as a whole. */
+async function healthOf(address: string): Promise<ServingStatus> {
+  const channel = new Channel(address);
+  try {
+    return (await channel.client(Health, "messages").check({}, { timeoutMs: 10_000 })).status;
+  } finally {
+    channel.close();
+  }
 }
 
 async function expectSettled(address: string, log: string): Promise<void> {
@@ -51,10 +66,12 @@ describe.runIf(mounts)("a disk that is full", () => {
       // A query stores what it selects; what is held in memory only cannot be stored any more when the disk is full.
       await until(async () => (await rows()) > 20);
       await until(async () => (await problem()) === "the disk is full");
+      await until(async () => (await healthOf(address)) === ServingStatus.NOT_SERVING);
       expect(await rows()).toBeGreaterThan(20);
 
       await rm(filler);
       await until(async () => (await problem()) === "");
+      await until(async () => (await healthOf(address)) === ServingStatus.SERVING);
       sim.signal("SIGINT");
       const { code: simulated, stderr } = await sim.ended;
       expect(simulated, stderr).toBe(0);

@@ -7,7 +7,7 @@ import { Prng } from "../../lib/base/prng.ts";
 import { Cli, serve, temporaryDirectory, tidemark, until } from "../system/support/cli.ts";
 
 /** `npm run test:kills -- --kills 500` asks for more. */
-const kills = Number(process.env["KILLS"] ?? 15);
+const kills = Number(process.env["KILLS"] ?? 8);
 const seed = Number(process.env["KILLS_SEED"] ?? 1);
 
 /** 50 devices that lose their connections and send batches again, whatever the server does. */

@@ -51,14 +51,20 @@ function rssBytes(pid: number): number {
 
 describe("a writer that is slow", () => {
   it.each([
-    // One connection fills its own limit, twelve together that of all calls.
-    { connections: 1, appendMs: 1_000, cause: "disk", hop: "calls", spool: ["--spool-bytes", "96KiB"] },
-    { connections: 12, appendMs: 2_000, cause: "memory", hop: "writer", spool: [] },
+    // One connection fills its own limit, many together that of all calls.
+    { connections: 1, appendMs: 1_000, cause: "disk", hop: "calls", seconds: 3, spool: ["--spool-bytes", "96KiB"] },
+    { connections: 24, appendMs: 2_000, cause: "memory", hop: "writer", seconds: 8, spool: [] },
   ])(
     "blocks $connections connections within the limit of $hop, tells them $cause, and loses nothing",
-    async ({ connections, appendMs, cause, hop, spool }) => {
+    async ({ connections, appendMs, cause, hop, seconds, spool }) => {
       const { address, pid } = await slowServer(appendMs);
-      const { sim, log } = await loaded(address, ["--connections", String(connections), "--duration", "3s", ...spool]);
+      const { sim, log } = await loaded(address, [
+        "--connections",
+        String(connections),
+        "--duration",
+        `${seconds}s`,
+        ...spool,
+      ]);
       const most = { calls: 0, writer: 0 };
       let rss = 0;
       let stalledMs = 0;
