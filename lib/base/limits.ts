@@ -67,6 +67,8 @@ export const rejectsPerAnswerMax = 100;
 
 /** Request bytes of one call that the server holds and has not settled: a few large messages. */
 export const callBytesInFlightMax = 4 * mib;
+/** And beside other calls, where the writer is slow: what is under way to it and back. */
+export const callBytesFairMin = 32 * kib;
 /** Request bytes of all calls together that the server holds and has not settled. */
 export const ingestBytesInFlightMax = 32 * mib;
 assert(callBytesInFlightMax >= messageBytesMax, "a call can have a message of any size in flight");
@@ -86,12 +88,61 @@ export const connectionsPerAddressMaxDefault = 5_000;
 export const handshakeMsMaxDefault = 20_000;
 
 /**
+ * A connection is given up at some time, so that clients spread over servers, meet new certificates, and leaks of either
+ * side end. Its calls are asked to end first; who does not is cut after the second time.
+ */
+export const connectionAgeMsMaxDefault = 24 * 3_600_000;
+export const connectionDrainMsMax = 10 * 60_000;
+/** Without a call: a device that sends less often connects again. */
+export const connectionIdleMsMaxDefault = 30 * 60_000;
+/** How often connections are looked at. */
+export const connectionsCheckMs = 1_000;
+
+/** Headers of an HTTP/1.1 request: a token and some that proxies add. */
+export const httpHeaderBytesMax = 16 * kib;
+/** Time to send a request, and between two of a connection. */
+export const httpRequestMsMax = 10_000;
+export const httpIdleMsMax = 65_000;
+
+/** A unary call that takes longer has found a fault of ours: pushes of a device over its rate wait 5 s. */
+export const unaryMsMax = 60_000;
+
+/**
+ * Bytes of a call's headers, and how many there are: ours have some 500 bytes and a token; gRPC's advice is 8 KiB, and
+ * proxies add their own. A few bytes on the wire can name a header of 4 KiB, so that the number has to be bounded too.
+ */
+export const headerListBytesMax = 16 * kib;
+export const headerPairsMax = 64;
+/** Settings in one frame: HTTP/2 knows of 8. */
+export const http2SettingsMax = 16;
+/** Calls of a connection that a client may cancel at once, and per second from then on; one that cancels more is cut. */
+export const streamResetBurst = 1_000;
+export const streamResetRate = 33;
+/** Frames of a connection that say nothing or make no sense, before it is cut. */
+export const invalidFramesMax = 100;
+/** Messages in messages of a request: ours go 4 deep. */
+export const messageDepthMax = 16;
+/** A compressed message so small is decompressed at once: to at most 1,000 times as much, a millisecond. */
+export const decompressedAtOnceBytesMax = kib;
+
+/**
  * What a client may send on a call before it is read (HTTP/2's window): 6 MB/s at a round trip of 20 ms
  * (`bench/receive-window.ts`). HTTP/2 begins with 64 KiB, and its sizes have 31 bits.
  */
 export const receiveWindowBytesDefault = 256 * kib;
 export const receiveWindowBytesMin = 64 * kib;
 export const receiveWindowBytesMax = 64 * mib;
+
+/** Watches of health at once, which anybody may open: a client that checks has one per connection, at some 14 KiB. */
+export const healthWatchesMax = 1_000;
+/** Characters of the name of a service that health is asked for, which a watch keeps. */
+export const healthServiceCharsMax = 256;
+/** Calls of reflection at once, which anybody may open: a tool has one for as long as it looks. */
+export const reflectionCallsMax = 100;
+/** One request of reflection: a name, which is sent back with its answer. */
+export const reflectionRequestBytesMax = 4 * kib;
+/** Who finds too many of these open asks again after this long. */
+export const openCallsRetryMs = 1_000;
 
 /** A device may bring what it has not used of its rate for so long: it was offline, and catches up. */
 export const rateBurstMs = 60_000;

@@ -1,26 +1,29 @@
 import type { DescService } from "@bufbuild/protobuf";
 import {
   type CallOptions,
-  type ChannelCredentials,
+  type ClientOptions,
   compressionAlgorithms,
-  credentials,
   Client as GrpcClient,
+  type Interceptor,
   Metadata,
-  type ServiceError,
 } from "@grpc/grpc-js";
 import { systemClock } from "../base/clock.ts";
 import { TelemetryError } from "../base/errors.ts";
 import { messageBytesHardMax } from "../base/limits.ts";
-import { neverAborted } from "../base/wait.ts";
 import { type Codec, codecOf, type Encoding, methodPath, methodsOf, type Received, type Sent } from "./binding.ts";
-import { incoming, outgoing } from "./flow.ts";
+import { credentialsOf } from "./client-credentials.ts";
+import { authorizations, type CallReport, deadlines, reports } from "./client-interceptors.ts";
+import { outgoing } from "./flow.ts";
+import { responsesOf } from "./responses.ts";
+import { targetOf, whyUnreachable } from "./server-addresses.ts";
+import { noRetries, repeatable, retries, serviceConfig } from "./service-config.ts";
 import { fromServiceError } from "./status.ts";
 import type { ClientTls } from "./tls.ts";
 
 export interface ClientCallOptions {
   /** Ends the call when aborted. */
   readonly signal?: AbortSignal;
-  /** The call fails with DEADLINE_EXCEEDED after this long. */
+  /** The call fails with DEADLINE_EXCEEDED after this long; undefined: unary calls after that of the channel. */
   readonly timeoutMs?: number;
 }
 
@@ -62,33 +65,71 @@ export interface ChannelOptions {
   readonly authorization?: string | undefined;
   /** Compresses requests. Answers never are: grpc-js's server does not. */
   readonly gzip?: boolean;
+  /** A unary call fails with DEADLINE_EXCEEDED after this long, all its attempts together; 10 s by default. */
+  readonly unaryTimeoutMs?: number;
+  /** Whether unary calls that may be repeated are, after UNAVAILABLE and RESOURCE_EXHAUSTED; they are by default. */
+  readonly retries?: boolean;
+  /** Told of each call when it is over. */
+  readonly onCall?: (call: CallReport) => void;
 }
 
-/** A connection to a server, shared by the clients made from it. */
+const unaryTimeoutMsDefault = 10_000;
+
+/**
+ * A connection to a server, shared by the clients made from it; or one to each of several, whose calls take turns.
+ *
+ * grpc-js keeps what is sent on a call for a retry, up to a bound that is the same for all calls of its client, and a
+ * write does not wait until the bound is reached. Streams must not be kept, and unary calls cannot be repeated otherwise:
+ * so each service whose methods may be repeated has a client beside that of the streams. All use the same connection
+ * (`server-addresses.ts`). Why so: docs/decisions/0021.
+ */
 export class Channel {
   readonly #address: string;
   readonly #options: ChannelOptions;
-  readonly #client: GrpcClient;
+  readonly #connect: (retrying: ClientOptions) => GrpcClient;
+  readonly #servers: number;
+  readonly #plain: GrpcClient;
+  /** By service. Made at the first call: most channels have streams only. */
+  readonly #retrying = new Map<string, GrpcClient>();
+  readonly #interceptors: Interceptor[];
+  readonly #unaryInterceptors: Interceptor[];
+  readonly #calls = new Map<string, number>();
+  #isClosed = false;
 
-  /** @param address `HOST:PORT` */
+  /** @param address `HOST:PORT`, or several: `HOST:PORT,HOST:PORT` */
   constructor(address: string, options: ChannelOptions = {}) {
     this.#address = address;
     this.#options = options;
-    const { tls, gzip = false } = options;
-    this.#client = new GrpcClient(address, credentialsOf(tls), {
+    const { tls, gzip = false, authorization, unaryTimeoutMs = unaryTimeoutMsDefault } = options;
+    const addresses = address.split(",");
+    const target = targetOf(address);
+    const shown = credentialsOf(tls, addresses);
+    const common: ClientOptions = {
       ...(tls?.serverName !== undefined && { "grpc.ssl_target_name_override": tls.serverName }),
       ...(gzip && { "grpc.default_compression_algorithm": compressionAlgorithms.gzip }),
-      // Channels of equal options share a connection otherwise, and one channel is one connection here.
-      "grpc.use_local_subchannel_pool": 1,
+      // A proxy is told one address.
+      ...(addresses.length > 1 && { "grpc.enable_http_proxy": 0 }),
+      // What may be repeated is ours to say.
+      "grpc.service_config_disable_resolution": 1,
       "grpc.max_receive_message_length": messageBytesHardMax,
-      // Streams resume by sequence. grpc-js would keep what it has sent until the answer begins.
-      "grpc.enable_retries": 0,
-      "grpc.per_rpc_retry_buffer_size": 0,
       "grpc.keepalive_time_ms": 60_000,
       "grpc.keepalive_timeout_ms": 20_000,
       "grpc.initial_reconnect_backoff_ms": 100,
       "grpc.max_reconnect_backoff_ms": 5_000,
-    });
+    };
+    this.#connect = (retrying) => new GrpcClient(target, shown, { ...common, ...retrying });
+    this.#servers = addresses.length;
+    this.#plain = this.#connect({ ...noRetries, "grpc.service_config": serviceConfig(this.#servers) });
+    this.#interceptors = [
+      ...(authorization === undefined ? [] : [authorizations(authorization)]),
+      reports((call) => this.#onCall(call)),
+    ];
+    this.#unaryInterceptors = [deadlines(unaryTimeoutMs), ...this.#interceptors];
+  }
+
+  /** How many calls are over, by method and status: `/telemetry.v1.QueryService/ListDevices OK`. */
+  get calls(): ReadonlyMap<string, number> {
+    return this.#calls;
   }
 
   /** A connection of its own to the same server. */
@@ -105,7 +146,7 @@ export class Channel {
         deserialize: codecOf(method.output, "messages").deserialize,
       };
       client[name] = {
-        unary: (request: unknown, options?: ClientCallOptions) => this.#unary(codec, request, options),
+        unary: (request: unknown, options?: ClientCallOptions) => this.#unary(service, codec, request, options),
         server_streaming: (request: unknown, options?: ClientCallOptions) => this.#receive(codec, request, options),
         client_streaming: (options?: ClientCallOptions) => this.#upload(codec, options),
         bidi_streaming: (options?: ClientCallOptions) => this.#stream(codec, options),
@@ -117,7 +158,7 @@ export class Channel {
   /** Resolves when the server has been reached. @throws TelemetryError UNAVAILABLE */
   async ready(timeoutMs: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.#client.waitForReady(systemClock.nowMs() + timeoutMs, (error) => {
+      this.#plain.waitForReady(systemClock.nowMs() + timeoutMs, (error) => {
         if (error === undefined) resolve();
         else reject(error);
       });
@@ -130,39 +171,51 @@ export class Channel {
   async #lastError(): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>();
     const asIs = (message: Buffer) => message;
-    const options = callOptions({ timeoutMs: lastErrorMsMax });
-    this.#client.makeUnaryRequest("/", asIs, asIs, Buffer.alloc(0), new Metadata(), options, (error) =>
-      resolve(
-        /Last error: (?:Error: )?(.*?)\s*(?:\(\d{4}-.*)?\. Resolution/s.exec(error?.details ?? "")?.[1] ?? "no answer",
-      ),
+    const options = callOptions([], { timeoutMs: lastErrorMsMax });
+    this.#plain.makeUnaryRequest("/", asIs, asIs, Buffer.alloc(0), new Metadata(), options, (error) =>
+      resolve(whyUnreachable(error?.details ?? "")),
     );
     return await promise;
   }
 
   close(): void {
-    this.#client.close();
+    this.#isClosed = true;
+    this.#plain.close();
+    for (const client of this.#retrying.values()) client.close();
   }
 
-  #metadata(): Metadata {
-    const metadata = new Metadata();
-    const { authorization } = this.#options;
-    if (authorization !== undefined) metadata.set("authorization", authorization);
-    return metadata;
+  #onCall(call: CallReport): void {
+    const key = `${call.path} ${call.status}`;
+    this.#calls.set(key, (this.#calls.get(key) ?? 0) + 1);
+    this.#options.onCall?.(call);
+  }
+
+  /** The client for unary calls of a service. */
+  #clientOf(service: DescService): GrpcClient {
+    const known = this.#retrying.get(service.typeName);
+    if (known !== undefined) return known;
+    const methods = repeatable(service);
+    // A client that is closed refuses calls; a new one would connect.
+    if (methods.length === 0 || this.#options.retries === false || this.#isClosed) return this.#plain;
+    const client = this.#connect({ ...retries, "grpc.service_config": serviceConfig(this.#servers, methods) });
+    this.#retrying.set(service.typeName, client);
+    return client;
   }
 
   #unary(
+    service: DescService,
     { path, serialize, deserialize }: MethodCodec,
     request: unknown,
     options?: ClientCallOptions,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const call = this.#client.makeUnaryRequest(
+      const call = this.#clientOf(service).makeUnaryRequest(
         path,
         serialize,
         deserialize,
         request,
-        this.#metadata(),
-        callOptions(options),
+        new Metadata(),
+        callOptions(this.#unaryInterceptors, options),
         (error, response) => (error === null ? resolve(response) : reject(fromServiceError(error))),
       );
       cancelOn(options?.signal, call);
@@ -170,13 +223,13 @@ export class Channel {
   }
 
   #receive({ path, serialize, deserialize }: MethodCodec, request: unknown, options?: ClientCallOptions) {
-    const call = this.#client.makeServerStreamRequest(
+    const call = this.#plain.makeServerStreamRequest(
       path,
       serialize,
       deserialize,
       request,
-      this.#metadata(),
-      callOptions(options),
+      new Metadata(),
+      callOptions(this.#interceptors, options),
     );
     cancelOn(options?.signal, call);
     return responsesOf(call);
@@ -187,12 +240,12 @@ export class Channel {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     // Whoever writes and never finishes learns of the failure from `write`.
     promise.catch(() => {});
-    const call = this.#client.makeClientStreamRequest(
+    const call = this.#plain.makeClientStreamRequest(
       path,
       serialize,
       deserialize,
-      this.#metadata(),
-      callOptions(options),
+      new Metadata(),
+      callOptions(this.#interceptors, options),
       (error, response) => {
         over.abort();
         if (error === null) resolve(response);
@@ -211,12 +264,12 @@ export class Channel {
 
   #stream({ path, serialize, deserialize }: MethodCodec, options?: ClientCallOptions): ClientStream<unknown, unknown> {
     const over = new AbortController();
-    const call = this.#client.makeBidiStreamRequest(
+    const call = this.#plain.makeBidiStreamRequest(
       path,
       serialize,
       deserialize,
-      this.#metadata(),
-      callOptions(options),
+      new Metadata(),
+      callOptions(this.#interceptors, options),
     );
     call.on("status", () => over.abort());
     cancelOn(options?.signal, call);
@@ -228,54 +281,15 @@ export class Channel {
   }
 }
 
-function credentialsOf(tls: ClientTls | undefined): ChannelCredentials {
-  if (tls === undefined) return credentials.createInsecure();
-  const { ca, pair } = tls;
-  const buffer = (pem: string | undefined) => (pem === undefined ? null : Buffer.from(pem));
-  return credentials.createSsl(buffer(ca), buffer(pair?.key), buffer(pair?.cert));
-}
-
 const lastErrorMsMax = 1_000;
 
 interface MethodCodec extends Codec {
   readonly path: string;
 }
 
-type ReadableCall = ReturnType<GrpcClient["makeServerStreamRequest"]> | ReturnType<GrpcClient["makeBidiStreamRequest"]>;
-
-/** Leaving the loop early cancels the call. */
-function responsesOf(call: ReadableCall): AsyncIterableIterator<unknown, void> {
-  let failure: ServiceError | undefined;
-  // From the start: an error before the first read would be thrown at nobody, and then forgotten.
-  call.on("error", (error: ServiceError) => {
-    failure = error;
-  });
-  async function* read() {
-    try {
-      yield* incoming(call, neverAborted);
-    } catch (error) {
-      if (failure === undefined) throw error;
-    } finally {
-      call.cancel();
-    }
-    if (failure !== undefined) throw fromServiceError(failure);
-  }
-  const reading = read();
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    next: () => reading.next(),
-    // A generator that was never asked for anything would end without its `finally`.
-    return: async () => {
-      call.cancel();
-      return await reading.return();
-    },
-  };
-}
-
-function callOptions(options: ClientCallOptions | undefined): CallOptions {
-  return options?.timeoutMs === undefined ? {} : { deadline: systemClock.nowMs() + options.timeoutMs };
+function callOptions(interceptors: Interceptor[], options: ClientCallOptions | undefined): CallOptions {
+  const timeoutMs = options?.timeoutMs;
+  return { interceptors, ...(timeoutMs !== undefined && { deadline: systemClock.nowMs() + timeoutMs }) };
 }
 
 function cancelOn(

@@ -1,11 +1,14 @@
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { TLSSocket } from "node:tls";
 import { type ServerDuplexStream, status } from "@grpc/grpc-js";
 import type { Credentials, Identity } from "../access/access.ts";
 import type { Principal } from "../access/principal.ts";
+import type { Clock } from "../base/clock.ts";
 import { TelemetryError } from "../base/errors.ts";
 import { messageBytesHardMax } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
+import { cancelled, type OnCallOver, statusName } from "./call-over.ts";
+import { type Connections, peerOf } from "./connections.ts";
 import { commonName, type Gate } from "./gate.ts";
 import { joinMessages, MessageSplitter } from "./message-splitter.ts";
 import { toStatus } from "./status.ts";
@@ -19,6 +22,8 @@ export interface DirectReceiver {
   onMessage(message: Uint8Array): boolean;
   /** The client has closed its side, and all its messages were handed on. */
   onEnd(): void;
+  /** The connection is to be given up: the receiver ends the call when it can. Without it, the call is cut after a while. */
+  onDrain?(): void;
   /** The call is over: ended, cancelled, or its connection is gone. */
   onOver(): void;
 }
@@ -40,6 +45,15 @@ export interface DirectCall {
 /** @throws TelemetryError when it does not take the call */
 export type DirectHandler = (call: DirectCall, principal: Principal) => DirectReceiver;
 
+/** What calls of every method need. */
+export interface DirectContext {
+  readonly gate: Gate;
+  readonly connections: Connections;
+  readonly onCallOver: OnCallOver;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** Stands where a handler does: the method's calls go past grpc-js, but for those that only it can read. */
 export class Direct {
   readonly handler: DirectHandler;
@@ -55,7 +69,7 @@ export class Direct {
  */
 export class Http2Call implements DirectCall {
   readonly #stream: ServerHttp2Stream;
-  readonly #log: Log;
+  readonly #context: DirectContext;
   readonly #splitter = new MessageSplitter(messageBytesHardMax);
   #receiver: DirectReceiver | undefined;
   #isReading = true;
@@ -64,40 +78,63 @@ export class Http2Call implements DirectCall {
   #isOver = false;
   /** The call ends with it when its receiver ends it with nothing else. */
   #failure: TelemetryError | undefined;
+  #status = cancelled;
 
-  constructor(stream: ServerHttp2Stream, log: Log) {
+  constructor(stream: ServerHttp2Stream, context: DirectContext) {
     this.#stream = stream;
-    this.#log = log;
+    this.#context = context;
   }
 
   /** Answers the call's headers, and hands its messages on, when it is let in. */
-  start(handler: DirectHandler, gate: Gate, headers: IncomingHttpHeaders): void {
+  start(handler: DirectHandler, headers: IncomingHttpHeaders): void {
     const stream = this.#stream;
     // Whatever it is, `close` follows.
     stream.on("error", () => {});
     // A reset without an error code leaves a stream open that waits to be read.
     stream.once("aborted", () => stream.destroy());
-    if (stream.destroyed || stream.closed) return;
+    if (stream.destroyed || stream.closed || stream.session === undefined) return;
+    const path = headers[":path"] ?? "";
+    const peer = peerOf(stream.session);
+    this.#tellWhenOver(path, peer);
     stream.respond(responseHeaders, { waitForTrailers: true });
     try {
-      const identity = gate.admit(headers[":path"] ?? "", credentialsOf(stream, headers));
+      const identity = this.#context.gate.admit(path, credentialsOf(stream, headers));
       if (identity instanceof Promise) {
-        identity.then((found) => this.#begin(handler, gate, found)).catch((error: unknown) => this.end(error));
-      } else this.#begin(handler, gate, identity);
+        identity.then((found) => this.#begin(handler, found, peer)).catch((error: unknown) => this.end(error));
+      } else this.#begin(handler, identity, peer);
     } catch (error) {
       this.end(error);
     }
   }
 
-  #begin(handler: DirectHandler, gate: Gate, identity: Identity): void {
+  #tellWhenOver(path: string, peer: string): void {
+    const { clock, onCallOver } = this.#context;
+    const startMs = clock.elapsedMs();
+    this.#stream.once("close", () => {
+      // Its end may look like any other before that is known.
+      const wasReset = this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR;
+      const status = wasReset ? cancelled : this.#status;
+      onCallOver({ path, status, durationMs: clock.elapsedMs() - startMs, peer });
+    });
+  }
+
+  #begin(handler: DirectHandler, identity: Identity, peer: string): void {
     const stream = this.#stream;
     if (stream.destroyed) return;
-    this.#receiver = handler(this, identity.principal);
+    const { gate, connections } = this.#context;
+    const receiver = handler(this, identity.principal);
+    this.#receiver = receiver;
     const leave = gate.enter(identity, (error) => {
       this.end(error);
       this.#onOver();
     });
-    stream.once("close", leave);
+    const draining = connections.draining(peer);
+    const drain = () => receiver.onDrain?.();
+    draining.addEventListener("abort", drain, { once: true });
+    stream.once("close", () => {
+      leave();
+      draining.removeEventListener("abort", drain);
+    });
     stream.on("data", (piece: Buffer) => {
       if (this.#isEnding) return;
       this.#splitter.add(piece);
@@ -131,7 +168,8 @@ export class Http2Call implements DirectCall {
     if (this.#isEnding) return;
     this.#isEnding = true;
     const cause = error ?? this.#failure;
-    const { code, details, metadata } = cause === undefined ? succeeded : toStatus(cause, this.#log);
+    const { code, details, metadata } = cause === undefined ? succeeded : toStatus(cause, this.#context.log);
+    this.#status = statusName(code);
     const trailers = {
       ...metadata?.toHttp2Headers(),
       "grpc-status": String(code),
@@ -180,7 +218,7 @@ export function carry(
   call: ServerDuplexStream<unknown, unknown>,
   handler: DirectHandler,
   principal: Principal,
-  log: Log,
+  { connections, log }: DirectContext,
 ): void {
   let isEnding = false;
   let isReading = true;
@@ -223,24 +261,28 @@ export function carry(
     hasEnded = true;
     if (isReading && !isEnding) receiver.onEnd();
   });
+  const draining = connections.draining(call.getPeer());
+  const drain = () => receiver.onDrain?.();
+  draining.addEventListener("abort", drain, { once: true });
   // Fires after success too: it means that the call is over.
   call.on("cancelled", () => {
     isEnding = true;
+    draining.removeEventListener("abort", drain);
     receiver.onOver();
   });
 }
 
 /**
  * Has the calls of some methods go past grpc-js; those that it must read, because they are compressed or have a deadline,
- * stay with it. It does not know of the others: a limit on the idle time of connections would not count them.
+ * stay with it.
  * @param handlers by path of the method
  */
-export function divert(http2: Http2Server, handlers: ReadonlyMap<string, DirectHandler>, gate: Gate, log: Log): void {
+export function divert(http2: Http2Server, handlers: ReadonlyMap<string, DirectHandler>, context: DirectContext): void {
   const general = http2.listeners("stream") as ((...args: unknown[]) => void)[];
   http2.removeAllListeners("stream");
   http2.on("stream", (stream, headers, ...rest) => {
     const handler = isPlain(headers) ? handlers.get(headers[":path"] ?? "") : undefined;
-    if (handler !== undefined) new Http2Call(stream, log).start(handler, gate, headers);
+    if (handler !== undefined) new Http2Call(stream, context).start(handler, headers);
     else for (const listener of general) listener.call(http2, stream, headers, ...rest);
   });
 }

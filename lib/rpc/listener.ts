@@ -1,5 +1,5 @@
-import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from "node:tls";
+import type { Server, Socket } from "node:net";
+import type { TLSSocket, TlsOptions, Server as TlsServer } from "node:tls";
 import { errorMessage, TelemetryError } from "../base/errors.ts";
 import { connectionsMaxDefault, connectionsPerAddressMaxDefault, handshakeMsMaxDefault } from "../base/limits.ts";
 import { type ServerTls, tlsVersionMin } from "./tls.ts";
@@ -31,8 +31,15 @@ export interface ConnectionRefusals {
   certificate: number;
 }
 
-/** Who takes a connection. @returns resolves when it has said something that makes sense */
-export type TakeConnection = (socket: Socket | TLSSocket) => Promise<void>;
+/** What is spoken on the connections of a listener. */
+export interface Protocol {
+  /** By which TLS offers it (ALPN). */
+  readonly name: "h2" | "http/1.1";
+  /** @param tls undefined: plaintext */
+  createServer(tls: TlsOptions | undefined): Server | TlsServer;
+  /** Takes a connection that may come in. @returns resolves when it has said something that makes sense */
+  take(socket: Socket | TLSSocket): Promise<void>;
+}
 
 /**
  * Where connections come in: TLS, and bounds on them, before anything else looks at them. A connection that is turned
@@ -43,7 +50,7 @@ export class Listener {
   readonly address: string;
   readonly refusals: ConnectionRefusals = { full: 0, silent: 0, handshake: 0, certificate: 0 };
   readonly #server: Server | TlsServer;
-  readonly #take: TakeConnection;
+  readonly #protocol: Protocol;
   readonly #limits: ListenerLimits;
   /** Of clients. */
   readonly #certificates: "none" | "optional" | "required" = "none";
@@ -56,21 +63,19 @@ export class Listener {
    * @param address `HOST:PORT`; port 0 takes a free one
    * @throws TelemetryError when the address cannot be had
    */
-  static async listen(address: string, options: ListenerOptions, take: TakeConnection): Promise<Listener> {
+  static async listen(address: string, options: ListenerOptions, protocol: Protocol): Promise<Listener> {
     const colon = address.lastIndexOf(":");
     const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
     const { tls } = options;
-    const server =
-      tls === undefined
-        ? createServer({ noDelay: true })
-        : createTlsServer({
-            ...contextOf(tls),
-            noDelay: true,
-            ALPNProtocols: ["h2"],
-            requestCert: tls.clientCa !== undefined,
-            // Looked at below, where it is counted.
-            rejectUnauthorized: false,
-          });
+    const server = protocol.createServer(
+      tls && {
+        ...contextOf(tls),
+        ALPNProtocols: [protocol.name],
+        requestCert: tls.clientCa !== undefined,
+        // Looked at below, where it is counted.
+        rejectUnauthorized: false,
+      },
+    );
     try {
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
@@ -86,18 +91,18 @@ export class Listener {
       );
     }
     const { port } = server.address() as { port: number };
-    return new Listener(`${address.slice(0, colon)}:${port}`, server, options, take);
+    return new Listener(`${address.slice(0, colon)}:${port}`, server, options, protocol);
   }
 
   private constructor(
     address: string,
     server: Server | TlsServer,
     { tls, limits }: ListenerOptions,
-    take: TakeConnection,
+    protocol: Protocol,
   ) {
     this.address = address;
     this.#server = server;
-    this.#take = take;
+    this.#protocol = protocol;
     this.#limits = {
       connectionsMax: connectionsMaxDefault,
       connectionsPerAddressMax: connectionsPerAddressMaxDefault,
@@ -123,9 +128,11 @@ export class Listener {
     (this.#server as TlsServer).setSecureContext(contextOf(tls));
   }
 
-  /** Takes no more connections. Resolves when those that there are have ended. */
-  async close(): Promise<void> {
+  /** Takes no more connections. Resolves when those that there are have ended, or were cut after `graceMs`. */
+  async close(graceMs?: number): Promise<void> {
+    const timer = graceMs === undefined ? undefined : setTimeout(() => this.cut(), graceMs);
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    clearTimeout(timer);
   }
 
   /** Cuts those that there are. */
@@ -172,7 +179,7 @@ export class Listener {
 
   #handOn(socket: Socket | TLSSocket): void {
     const timer = this.#silent.get(nameOf(socket));
-    this.#take(socket).then(
+    this.#protocol.take(socket).then(
       () => clearTimeout(timer),
       () => socket.destroy(),
     );

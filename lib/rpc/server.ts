@@ -1,6 +1,8 @@
 import type { EventEmitter } from "node:events";
 import type { Http2Server, ServerHttp2Session } from "node:http2";
+import { createServer } from "node:net";
 import type { Duplex } from "node:stream";
+import { createServer as createTlsServer } from "node:tls";
 import type { DescService } from "@bufbuild/protobuf";
 import {
   logVerbosity,
@@ -16,15 +18,29 @@ import {
 } from "@grpc/grpc-js";
 import { type Access, openAccess } from "../access/access.ts";
 import type { Principal } from "../access/principal.ts";
-import { messageBytesHardMax, receiveWindowBytesDefault } from "../base/limits.ts";
+import { systemClock } from "../base/clock.ts";
+import { messageBytesHardMax, receiveWindowBytesDefault, unaryMsMax } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
-import { type Answered, type Encoding, methodDefinition, methodPath, methodsOf, type Received } from "./binding.ts";
+import { Prng } from "../base/prng.ts";
+import {
+  type Answered,
+  checkRead,
+  type Encoding,
+  methodDefinition,
+  methodPath,
+  methodsOf,
+  type Received,
+} from "./binding.ts";
+import { logCalls, type OnCallOver } from "./call-over.ts";
+import { Connections, type ConnectionTimes } from "./connections.ts";
 import { cutCall } from "./cut.ts";
-import { carry, Direct, type DirectHandler, divert } from "./direct-call.ts";
+import { boundDecompression } from "./decompression.ts";
+import { carry, Direct, type DirectContext, type DirectHandler, divert } from "./direct-call.ts";
 import { flushed, incoming } from "./flow.ts";
 import { Gate, type MethodScopes, principalOf } from "./gate.ts";
-import { http2ServerOf, setReceiveWindow } from "./http2-servers.ts";
-import { Listener, type ListenerOptions, type TakeConnection } from "./listener.ts";
+import { boundConnections, http2ServerOf, setReceiveWindow } from "./http2-servers.ts";
+import { observing, unaryDeadline } from "./interceptors.ts";
+import { Listener, type ListenerOptions, type Protocol } from "./listener.ts";
 import { toStatus } from "./status.ts";
 
 // grpc-js would write to standard error what we throw or log ourselves.
@@ -35,6 +51,8 @@ export interface CallContext {
   /** Aborted when the call is over: cancelled, past its deadline, or its connection is gone. */
   readonly signal: AbortSignal;
   readonly principal: Principal;
+  /** Aborted when its connection is to be given up: a stream that can go on elsewhere ends. */
+  readonly draining: AbortSignal;
   /** Ends the call at once, for a client that does not read: whatever it has not taken is let go of. */
   cut(): void;
 }
@@ -62,6 +80,11 @@ export interface RpcServerOptions {
   readonly receiveWindowBytes?: number;
   /** Who may call; everyone unless told otherwise. */
   readonly access?: Access;
+  readonly connectionTimes?: Partial<ConnectionTimes>;
+  /** Told of each call when it is over, beside the log. */
+  readonly onCallOver?: OnCallOver;
+  /** A unary call that takes longer is ended; `unaryMsMax` by default. */
+  readonly unaryMsMax?: number;
 }
 
 /** What was revoked ends within this time. */
@@ -71,28 +94,46 @@ const recheckMs = 1_000;
 export class RpcServer {
   readonly #server: Server;
   readonly #direct = new Map<string, DirectHandler>();
+  readonly #services: DescService[] = [];
   readonly #listeners: Listener[] = [];
   readonly #log: Log;
   readonly #gate: Gate;
+  readonly #connections: Connections;
+  readonly #onCallOver: OnCallOver;
   readonly #receiveWindowBytes: number;
   readonly #rechecks: NodeJS.Timeout;
 
-  constructor(
-    log: Log,
-    { receiveWindowBytes = receiveWindowBytesDefault, access = openAccess }: RpcServerOptions = {},
-  ) {
+  constructor(log: Log, options: RpcServerOptions = {}) {
+    const { access = openAccess, receiveWindowBytes = receiveWindowBytesDefault, connectionTimes = {} } = options;
     this.#log = log;
     this.#receiveWindowBytes = receiveWindowBytes;
     this.#gate = new Gate(access);
+    this.#connections = new Connections(connectionTimes, systemClock, new Prng(systemClock.nowMs()));
+    const logCall = logCalls(log, systemClock);
+    this.#onCallOver = (call) => {
+      logCall(call);
+      options.onCallOver?.(call);
+    };
     this.#server = new Server({
       "grpc.max_receive_message_length": messageBytesHardMax,
       // A gateway carries its devices over few streams; a client that opens more has a leak.
       "grpc.max_concurrent_streams": 10_000,
       "grpc.keepalive_time_ms": 60_000,
       "grpc.keepalive_timeout_ms": 20_000,
-      interceptors: [this.#gate.interceptor(log)],
+      // From the wire to the handler.
+      interceptors: [
+        boundDecompression(observing(this.#onCallOver, systemClock), log),
+        unaryDeadline(options.unaryMsMax ?? unaryMsMax, log),
+        this.#gate.interceptor(log),
+      ],
     });
+    boundConnections(this.#server);
     this.#rechecks = setInterval(() => this.#gate.recheck(), recheckMs).unref();
+  }
+
+  /** Those that were added, also later. */
+  get services(): readonly DescService[] {
+    return this.#services;
   }
 
   /** Adds a service. Call before `listen`. @param scopes what each of its methods needs */
@@ -100,7 +141,7 @@ export class RpcServer {
     service: S,
     encoding: E,
     handlers: Handlers<S, E>,
-    scopes: MethodScopes<S>,
+    scopes: MethodScopes<NoInfer<S>>,
   ): void {
     const definition: Record<string, ReturnType<typeof methodDefinition>> = {};
     const implementation: UntypedServiceImplementation = {};
@@ -111,10 +152,11 @@ export class RpcServer {
       if ((handler as unknown) instanceof Direct) this.#direct.set(methodPath(method), (handler as Direct).handler);
       implementation[name] = { unary, server_streaming, client_streaming, bidi_streaming }[method.methodKind](
         handler,
-        this.#log,
+        this.#context,
       );
     }
     this.#server.addService(definition, implementation);
+    this.#services.push(service);
   }
 
   /**
@@ -124,12 +166,14 @@ export class RpcServer {
   async listen(address: string, options: ListenerOptions = {}): Promise<Listener> {
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     const http2 = http2ServerOf(this.#server);
-    divert(http2, this.#direct, this.#gate, this.#log);
+    // Before calls: they look for their connection.
+    this.#connections.watch(http2);
+    divert(http2, this.#direct, this.#context);
     setReceiveWindow(http2, this.#receiveWindowBytes);
     const listener = await Listener.listen(
       address,
       options,
-      takeBy(http2, (socket) => injector.injectConnection(socket)),
+      grpcOver(http2, (socket) => injector.injectConnection(socket)),
     );
     this.#listeners.push(listener);
     return listener;
@@ -148,35 +192,59 @@ export class RpcServer {
     await Promise.all(closed);
     clearTimeout(timer);
     clearInterval(this.#rechecks);
+    this.#connections.close();
+  }
+
+  get #context(): DirectContext {
+    return {
+      gate: this.#gate,
+      connections: this.#connections,
+      onCallOver: this.#onCallOver,
+      clock: systemClock,
+      log: this.#log,
+    };
   }
 }
 
 /** A connection makes sense when its client has sent the settings that HTTP/2 begins with. */
-function takeBy(http2: Http2Server, inject: (socket: Duplex) => void): TakeConnection {
-  return (socket) =>
-    new Promise((resolve) => {
-      const onSession = (session: ServerHttp2Session) => session.once("remoteSettings", () => resolve());
-      http2.once("session", onSession);
-      inject(socket);
-      http2.off("session", onSession);
-    });
+function grpcOver(http2: Http2Server, inject: (socket: Duplex) => void): Protocol {
+  return {
+    name: "h2",
+    createServer: (tls) =>
+      tls === undefined ? createServer({ noDelay: true }) : createTlsServer({ ...tls, noDelay: true }),
+    take: (socket) =>
+      new Promise((resolve) => {
+        const onSession = (session: ServerHttp2Session) => session.once("remoteSettings", () => resolve());
+        http2.once("session", onSession);
+        inject(socket);
+        http2.off("session", onSession);
+      }),
+  };
 }
 
 /** What every kind of call has. */
 interface AnyCall extends EventEmitter {
   readonly cancelled: boolean;
   readonly metadata: Metadata;
+  getPeer(): string;
 }
 
 /** One for all: an exception of its own, with its stack, took a twentieth of a unary call. */
 const callOver = new Error("the call is over");
 
-function contextOf(call: AnyCall): CallContext {
+function contextOf(call: AnyCall, { connections }: DirectContext): CallContext {
   const controller = new AbortController();
   // Fires after success too: it means that the call is over.
   call.on("cancelled", () => controller.abort(callOver));
   if (call.cancelled) controller.abort(callOver);
-  return { signal: controller.signal, principal: principalOf(call.metadata), cut: () => cutCall(call) };
+  return {
+    signal: controller.signal,
+    principal: principalOf(call.metadata),
+    get draining() {
+      return connections.draining(call.getPeer());
+    },
+    cut: () => cutCall(call),
+  };
 }
 
 type Callback = (error: object | null, response?: unknown) => void;
@@ -189,50 +257,53 @@ function answer(handled: Promise<unknown>, callback: Callback, log: Log): void {
   );
 }
 
-function unary(handler: (request: unknown, context: CallContext) => Promise<unknown>, log: Log) {
+function unary(handler: (request: unknown, context: CallContext) => Promise<unknown>, shared: DirectContext) {
   return (call: ServerUnaryCall<unknown, unknown>, callback: Callback) =>
     answer(
-      attempt(() => handler(call.request, contextOf(call))),
+      attempt(async () => await handler(checkRead(call.request), contextOf(call, shared))),
       callback,
-      log,
+      shared.log,
     );
 }
 
 function client_streaming(
   handler: (requests: AsyncIterable<unknown>, context: CallContext) => Promise<unknown>,
-  log: Log,
+  shared: DirectContext,
 ) {
   return (call: ServerReadableStream<unknown, unknown>, callback: Callback) => {
-    const context = contextOf(call);
+    const context = contextOf(call, shared);
     call.sendMetadata(new Metadata());
     answer(
       attempt(() => handler(incoming(call, context.signal), context)),
       callback,
-      log,
+      shared.log,
     );
   };
 }
 
-function server_streaming(handler: (request: unknown, context: CallContext) => AsyncIterable<unknown>, log: Log) {
+function server_streaming(
+  handler: (request: unknown, context: CallContext) => AsyncIterable<unknown>,
+  shared: DirectContext,
+) {
   return (call: ServerWritableStream<unknown, unknown>) => {
-    const context = contextOf(call);
-    void respond(call, () => handler(call.request, context), context.signal, log);
+    const context = contextOf(call, shared);
+    void respond(call, () => handler(checkRead(call.request), context), context.signal, shared.log);
   };
 }
 
 function bidi_streaming(
   handler: Direct | ((requests: AsyncIterable<unknown>, context: CallContext) => AsyncIterable<unknown>),
-  log: Log,
+  shared: DirectContext,
 ) {
   return (call: ServerDuplexStream<unknown, unknown>) => {
     // A client keeps what it has sent, for a retry, until it sees the headers.
     call.sendMetadata(new Metadata());
     if (handler instanceof Direct) {
-      carry(call, handler.handler, principalOf(call.metadata), log);
+      carry(call, handler.handler, principalOf(call.metadata), shared);
       return;
     }
-    const context = contextOf(call);
-    void respond(call, () => handler(incoming(call, context.signal), context), context.signal, log);
+    const context = contextOf(call, shared);
+    void respond(call, () => handler(incoming(call, context.signal), context), context.signal, shared.log);
   };
 }
 

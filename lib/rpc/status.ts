@@ -1,4 +1,4 @@
-import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { create, createRegistry, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { type Any, anyPack, anyUnpack, durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
 import {
@@ -7,12 +7,17 @@ import {
   QuotaFailureSchema,
   RetryInfoSchema,
 } from "../../proto/gen/google/rpc/error_details_pb.js";
-import { StatusSchema } from "../../proto/gen/google/rpc/status_pb.js";
+import { type Status, StatusSchema } from "../../proto/gen/google/rpc/status_pb.js";
 import { type StatusName, TelemetryError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 
 const detailsKey = "grpc-status-details-bin";
 const errorDomain = "tidemark";
+/**
+ * A client's own retry waits within its call, and would run into its deadline: a longer wait is for whoever called, who
+ * learns of it from RetryInfo. What says nothing of when would be as large, or as many, the next time.
+ */
+const retryPushbackMsMax = 5_000;
 
 export type CallStatus = Pick<StatusObject, "code" | "details"> & Partial<Pick<StatusObject, "metadata">>;
 
@@ -25,11 +30,22 @@ export function toStatus(error: unknown, log: Log): CallStatus {
     log.warn(`bug: ${error instanceof Error ? error.stack : String(error)}`);
     return { code: status.INTERNAL, details: "internal error; see the server's log" };
   }
+  const { retryAfterMs } = error;
+  const rich = richStatus(error);
+  const metadata = new Metadata();
+  // What grpc's own retries go by.
+  if (retryAfterMs !== undefined && retryAfterMs <= retryPushbackMsMax) {
+    metadata.set("grpc-retry-pushback-ms", String(Math.ceil(retryAfterMs)));
+  } else if (error.status === "RESOURCE_EXHAUSTED") metadata.set("grpc-retry-pushback-ms", "-1");
+  metadata.set(detailsKey, Buffer.from(toBinary(StatusSchema, rich)));
+  return { code: rich.code, details: rich.message, metadata };
+}
+
+/** An error with all that is told of it. */
+export function richStatus(error: TelemetryError): Status {
   const { reason, message, field, quota, retryAfterMs } = error;
-  const code = status[error.status];
   const info = create(ErrorInfoSchema, { reason, domain: errorDomain, metadata: { ...error.metadata } });
   const details = [anyPack(ErrorInfoSchema, info)];
-  const metadata = new Metadata();
   if (field !== undefined) {
     const fieldViolations = [{ field, description: message }];
     details.push(anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations })));
@@ -39,16 +55,14 @@ export function toStatus(error: unknown, log: Log): CallStatus {
     details.push(anyPack(QuotaFailureSchema, create(QuotaFailureSchema, { violations })));
   }
   if (retryAfterMs !== undefined) {
-    details.push(
-      anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: durationFromMs(Math.ceil(retryAfterMs)) })),
-    );
-    // What grpc's own retries go by.
-    metadata.set("grpc-retry-pushback-ms", String(Math.ceil(retryAfterMs)));
+    const retryDelay = durationFromMs(Math.ceil(retryAfterMs));
+    details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay })));
   }
-  const rich = create(StatusSchema, { code, message, details });
-  metadata.set(detailsKey, Buffer.from(toBinary(StatusSchema, rich)));
-  return { code, details: message, metadata };
+  return create(StatusSchema, { code: status[error.status], message, details });
 }
+
+/** The messages that details are, to write them as JSON. */
+export const detailsRegistry = createRegistry(ErrorInfoSchema, BadRequestSchema, QuotaFailureSchema, RetryInfoSchema);
 
 /** What a failed call of a client means, with the server's reason when it told one. */
 export function fromServiceError(error: ServiceError): TelemetryError {

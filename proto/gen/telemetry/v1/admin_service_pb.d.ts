@@ -220,7 +220,7 @@ export declare type IngestQuotas = Message<"telemetry.v1.IngestQuotas"> & {
   seriesPerDeviceMax: number;
 
   /**
-   * Series of all devices of one principal; until there are principals, of all devices. 0: not limited.
+   * Series of all devices. 0: not limited.
    *
    * @generated from field: uint64 series_per_principal_max = 2;
    */
@@ -239,6 +239,13 @@ export declare type IngestQuotas = Message<"telemetry.v1.IngestQuotas"> & {
    * @generated from field: google.protobuf.Duration future_max = 4;
    */
   futureMax?: Duration | undefined;
+
+  /**
+   * Samples per second of all devices that send as one principal: a token, a user, a certificate. 0: not limited.
+   *
+   * @generated from field: uint64 principal_samples_per_second_max = 5;
+   */
+  principalSamplesPerSecondMax: bigint;
 };
 
 /**
