@@ -11,10 +11,10 @@ import { type BatchHeader, BatchRefused } from "../lib/wire/batch-decoder.ts";
 import { type Gap, RefusalReason, type Registration } from "../proto/gen/telemetry/v1/batch_pb.js";
 import { Call, type CallDevice, type Refusal } from "./call.ts";
 import type { CatalogChanges } from "./catalog-changes.ts";
-import { DeviceRates, overRate } from "./device-rates.ts";
 import type { DeviceState } from "./device-states.ts";
-import { checkGrant, decodeGrant } from "./grant.ts";
+import { checkGrant, decodeGrant, type Grant } from "./grant.ts";
 import { MessageReader, malformed } from "./message-reader.ts";
+import { deviceOverRate, principalOverRate, Rates, ratedDevice, ratedPrincipal } from "./rates.ts";
 import { RefusalCounts } from "./refusal-counts.ts";
 import { deviceDeleted, type Sessions } from "./sessions.ts";
 import { type CallEvent, readSlab, type Slab } from "./slab.ts";
@@ -39,6 +39,8 @@ export interface Group {
 export interface AdmissionCounters {
   samplesCounted: number;
   samplesRefused: number;
+  /** Batches, and gaps, that were settled and acked. */
+  batchesSettled: number;
   batchesDuplicate: number;
   /** Times that a call was made to wait, or not taken, because a device of it was over its rate. */
   rateDelays: number;
@@ -59,7 +61,8 @@ export class Admission {
   readonly #calls = new Map<number, Call>();
   readonly #intake: BatchIntake;
   readonly #latenessMs: number;
-  readonly #rates: DeviceRates;
+  readonly #rates: Rates<Device>;
+  readonly #principalRates: Rates<Grant>;
   readonly #messages = new MessageReader({
     onRegistration: (call, registration) => this.#onRegistration(call, registration),
     onBatch: (call, bytes, header) => this.#onBatch(call, bytes, header),
@@ -83,7 +86,9 @@ export class Admission {
     this.#sessions = sessions;
     this.#intake = new BatchIntake(sessions.counters);
     this.#latenessMs = latenessMs;
-    this.#rates = new DeviceRates(sessions.quotas.samplesPerSecondMax);
+    const { samplesPerSecondMax, principalSamplesPerSecondMax } = sessions.quotas;
+    this.#rates = new Rates(samplesPerSecondMax, ratedDevice);
+    this.#principalRates = new Rates(principalSamplesPerSecondMax, ratedPrincipal);
     this.#incarnation = Buffer.from(store.incarnation, "hex");
   }
 
@@ -123,8 +128,10 @@ export class Admission {
   commit(position: JournalPosition, elapsedMs: number): void {
     this.#sessions.commit(position, elapsedMs);
     this.#rates.commit();
+    this.#principalRates.commit();
     this.counters.samplesCounted += this.#counted.samplesCounted;
     this.counters.samplesRefused += this.#counted.samplesRefused;
+    this.counters.batchesSettled += this.#counted.batchesSettled;
     this.counters.batchesDuplicate += this.#counted.batchesDuplicate;
     this.counters.rateDelays += this.#counted.rateDelays;
     this.counters.refused.addAll(this.#counted.refused);
@@ -138,6 +145,7 @@ export class Admission {
     }
     this.#sessions.rollback();
     this.#rates.rollback();
+    this.#principalRates.rollback();
   }
 
   #onEvent(id: number, event: CallEvent, bytes: Uint8Array, start: number, end: number): void {
@@ -230,6 +238,7 @@ export class Admission {
     this.#counted.samplesCounted += counted;
     this.#counted.samplesRefused += refused;
     this.#rates.add(device.state.device, counted + refused, this.#elapsedMs);
+    if (call.grant !== undefined) this.#principalRates.add(call.grant, counted + refused, this.#elapsedMs);
     this.#checkRate(call, device.state);
     const session = device.session.id;
     const record = { session, sequence, counted, refused, samplesLost: 0, batchesLost: 0, watermarkMs };
@@ -332,25 +341,33 @@ export class Admission {
    * their device is further over than a call that waits can be.
    */
   #isWithinRate(call: Call, { state }: CallDevice): boolean {
-    const excess = this.#rates.excess(state.device, this.#elapsedMs);
-    if (excess === 0 || (call.method !== "push" && excess <= rateExcessMax)) return true;
-    call.reject(overRate(this.#rates.delayOf(state.device, this.#elapsedMs), state.device.deviceId));
+    const { device } = state;
+    const isOver = (excess: number) => excess > (call.method === "push" ? 0 : rateExcessMax);
+    if (isOver(this.#rates.excess(device, this.#elapsedMs))) {
+      call.reject(deviceOverRate(this.#rates.delayOf(device, this.#elapsedMs), device));
+    } else if (call.grant !== undefined && isOver(this.#principalRates.excess(call.grant, this.#elapsedMs))) {
+      call.reject(principalOverRate(this.#principalRates.delayOf(call.grant, this.#elapsedMs), call.grant));
+    } else return true;
     this.#counted.rateDelays += 1;
     return false;
   }
 
   /** A push has its answer at once: it is the device's next one that waits. */
   #checkRate(call: Call, { device }: DeviceState): void {
-    if (call.method === "push" || this.#rates.excess(device, this.#elapsedMs) === 0) return;
-    const devices = this.#overRate.get(call);
-    if (devices === undefined) this.#overRate.set(call, new Set([device]));
-    else devices.add(device);
+    if (call.method === "push") return;
+    const isOver = this.#rates.excess(device, this.#elapsedMs) > 0;
+    const isPrincipalOver = call.grant !== undefined && this.#principalRates.excess(call.grant, this.#elapsedMs) > 0;
+    if (!isOver && !isPrincipalOver) return;
+    const devices = this.#overRate.get(call) ?? new Set();
+    this.#overRate.set(call, devices);
+    if (isOver) devices.add(device);
   }
 
-  /** A call waits for the device that is furthest over its rate. */
+  /** A call waits for the device that is furthest over its rate, and for who sends on it. */
   #delayCalls(): void {
     for (const [call, devices] of this.#overRate) {
       for (const device of devices) call.wait(this.#rates.delayOf(device, this.#elapsedMs));
+      if (call.grant !== undefined) call.wait(this.#principalRates.delayOf(call.grant, this.#elapsedMs));
       this.#counted.rateDelays += 1;
     }
   }
@@ -369,6 +386,7 @@ export class Admission {
     end = 0,
   ): void {
     const { session } = target;
+    this.#counted.batchesSettled += 1;
     this.#records.add(record, message, start, end);
     this.#sessions.marks.touch(session);
     session.ackedSequence = record.sequence;
@@ -386,7 +404,14 @@ export class Admission {
 }
 
 function noCounters(): AdmissionCounters {
-  return { samplesCounted: 0, samplesRefused: 0, batchesDuplicate: 0, rateDelays: 0, refused: new RefusalCounts() };
+  return {
+    samplesCounted: 0,
+    samplesRefused: 0,
+    batchesSettled: 0,
+    batchesDuplicate: 0,
+    rateDelays: 0,
+    refused: new RefusalCounts(),
+  };
 }
 
 function refusedPush(error: BatchRefused, sequence: number): TelemetryError {

@@ -23,10 +23,10 @@ import {
   StreamBatchesResponseSchema,
   UploadBatchesResponseSchema,
 } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
-import type { RateDelay } from "./device-rates.ts";
 import type { DeviceState } from "./device-states.ts";
 import type { Grant } from "./grant.ts";
 import type { IngestQuotas } from "./quotas.ts";
+import type { RateDelay } from "./rates.ts";
 import type { CallMethod } from "./slab.ts";
 
 /** What the I/O thread does with a call after a group. */
@@ -62,7 +62,7 @@ export interface CallDevice {
 export class Call {
   readonly id: number;
   readonly method: CallMethod;
-  /** Undefined: it may write all devices. */
+  /** Undefined: of nobody in particular, who may write all devices. */
   readonly grant: Grant | undefined;
   readonly devices = new Map<number, CallDevice>();
   /** Request bytes since the last settlement. */

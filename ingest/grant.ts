@@ -4,9 +4,9 @@ import { TelemetryError } from "../lib/base/errors.ts";
 /** What the writer has to know of who makes a call. */
 export type Grant = Pick<Principal, "kind" | "name" | "devices">;
 
-/** @returns undefined: it may write all devices */
+/** @returns undefined: nobody in particular, who may write all devices */
 export function encodeGrant({ kind, name, devices }: Principal): Uint8Array | undefined {
-  return devices.includes("*") ? undefined : Buffer.from(JSON.stringify({ kind, name, devices } satisfies Grant));
+  return kind === "anyone" ? undefined : Buffer.from(JSON.stringify({ kind, name, devices } satisfies Grant));
 }
 
 export function decodeGrant(bytes: Uint8Array): Grant | undefined {

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "../lib/base/clock.ts";
 import { fromFields, TelemetryError } from "../lib/base/errors.ts";
 import {
   answersWaitingMax,
+  callBytesFairMin,
   callBytesInFlightMax,
   ingestBytesInFlightMax,
   slabIntervalMs,
@@ -47,6 +48,11 @@ export class Inlet {
   readonly #waiting: { bytes: number; resolve: () => void }[] = [];
   #bytesInFlight = 0;
   #nextCall = 1;
+  #fairBytes: number = callBytesInFlightMax;
+  /** Until then, more than one call is taken to send. */
+  #sharedUntilMs = Number.NEGATIVE_INFINITY;
+  /** The one that has sent last. */
+  #latestCall = 0;
   #submittedMs = Number.NEGATIVE_INFINITY;
   /** Whether the latest slab shows that others would have come soon. */
   #isBusy = false;
@@ -90,8 +96,10 @@ export class Inlet {
     for (const call of this.#calls.values()) call.drain();
   }
 
-  onSettled(settlements: readonly Settlement[], slabBytes: number): void {
+  /** @param fairBytes what a call may have in flight beside others */
+  onSettled(settlements: readonly Settlement[], slabBytes: number, fairBytes = callBytesInFlightMax): void {
     this.#bytesInFlight -= slabBytes;
+    this.#fairBytes = Math.min(Math.max(Math.floor(fairBytes), callBytesFairMin), callBytesInFlightMax);
     for (const settlement of settlements) {
       const call = this.#calls.get(settlement.call);
       if (settlement.end !== undefined) this.#calls.delete(settlement.call);
@@ -100,8 +108,20 @@ export class Inlet {
     this.#grant();
   }
 
+  /**
+   * Request bytes that a call may have in flight. One that is alone may fill the way; beside others it
+   * has a share, or those who send little would wait behind all of it.
+   */
+  get callBytesMax(): number {
+    return this.#clock.elapsedMs() < this.#sharedUntilMs ? this.#fairBytes : callBytesInFlightMax;
+  }
+
   /** For calls of this inlet. */
   add(call: InletCall, event: CallEvent, message?: Uint8Array): void {
+    if (call.id !== this.#latestCall) {
+      this.#latestCall = call.id;
+      this.#sharedUntilMs = this.#clock.elapsedMs() + sharedMs;
+    }
     if (this.#builder.empty) this.#schedule();
     this.#builder.add(call.id, event, message);
   }
@@ -158,6 +178,9 @@ export class Inlet {
     }
   }
 }
+
+/** A call that has sent within this time counts as one that sends. */
+const sharedMs = 1_000;
 
 /** Fewer than this are of few senders, who may wait for their acks before they send more. */
 const busySlabEvents = 8;
@@ -327,7 +350,7 @@ export class InletCall {
   }
 
   get #full(): boolean {
-    const full = this.#bytesInFlight >= callBytesInFlightMax || this.#answers.length >= answersWaitingMax;
+    const full = this.#bytesInFlight >= this.#inlet.callBytesMax || this.#answers.length >= answersWaitingMax;
     return full && this.#state === "open";
   }
 

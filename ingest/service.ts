@@ -59,6 +59,7 @@ function streams(inlet: Inlet): DirectHandler {
         return false;
       },
       onEnd: () => call.halfClose(),
+      onDrain: () => call.drain(),
       onOver: () => call.cancel(),
     };
   };
@@ -67,7 +68,7 @@ function streams(inlet: Inlet): DirectHandler {
 const drainMessage = toBinary(
   StreamBatchesResponseSchema,
   create(StreamBatchesResponseSchema, {
-    message: { case: "drain", value: { detail: "the server is shutting down; connect again" } },
+    message: { case: "drain", value: { detail: "the server is giving up this connection; connect again" } },
   }),
 );
 

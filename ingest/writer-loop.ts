@@ -2,7 +2,9 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { interval, last, Subject, takeUntil } from "rxjs";
 import { shardOf } from "../lib/aggregate/shard.ts";
 import { systemClock } from "../lib/base/clock.ts";
+import { DurationHistogram } from "../lib/base/duration-histogram.ts";
 import { publishIntervalMs } from "../lib/base/limits.ts";
+import { LoopDelay } from "../lib/base/loop-delay.ts";
 import { failedReply, type ThreadCall } from "../lib/base/thread-calls.ts";
 import type { FollowedWindow, LiveFilter } from "../lib/store/live-feed.ts";
 import { matchesMetric, type Selector } from "../lib/store/selector.ts";
@@ -21,7 +23,7 @@ import { Sessions } from "./sessions.ts";
 import { packSettlements } from "./settled-slab.ts";
 import type { Slab } from "./slab.ts";
 import { standingOf } from "./standing.ts";
-import type { FromWriter, ToWriter, WriterCalls, WriterStatus } from "./writer-messages.ts";
+import type { FromWriter, ToWriter, WriterCalls, WriterMeasures, WriterStatus } from "./writer-messages.ts";
 
 /** Windows deleted in one step: a few milliseconds, so that acks do not wait. */
 const pruneWindows = 1_000;
@@ -37,6 +39,11 @@ const flushShare = 0.5;
  * it, and meanwhile nothing is stored; but on a slow disk what gathers while it writes should become one commit.
  */
 const groupCpuMsMax = 200;
+/**
+ * What one call has in flight takes no more of the writer's time than this beside other calls, or than a commit: whoever
+ * sends little waits behind it.
+ */
+const callShareMs = 4;
 /** Smaller ones tell nothing of what a byte costs. */
 const tellingBytesMin = 64 * 1024;
 const groupBytesMin = 512 * 1024;
@@ -60,6 +67,9 @@ export class WriterLoop {
   /** Received, and not looked at yet. */
   #messages: ToWriter[] = [];
   readonly #storeMs = new RecentMax();
+  readonly #commits = new DurationHistogram();
+  readonly #flushes = new DurationHistogram();
+  readonly #loopDelay = new LoopDelay();
   readonly #calls: { [K in keyof WriterCalls]: (...args: Parameters<WriterCalls[K]>) => unknown };
   #groups = 0;
   #slabBytes = 0;
@@ -67,8 +77,12 @@ export class WriterLoop {
   #groupMs = 0;
   /** Time that its commit took. */
   #appendMs = 0;
+  /** Of the latest group that tells, by processor time. */
+  #bytesPerMs = 0;
   /** Of a group: what takes `groupCpuMsMax`, by the latest one that tells. */
   #groupBytesMax = groupBytesMin;
+  /** Why nothing can be stored, as it was told last. */
+  #toldProblem = "";
   #closed = false;
   #flushTimer: NodeJS.Timeout | undefined;
   #pruneTimer: NodeJS.Timeout | undefined;
@@ -109,6 +123,7 @@ export class WriterLoop {
       },
       release: (hold) => this.#flusher.release(hold),
       status: () => this.#status(),
+      measures: () => this.#measures(),
       resetDevice: (deviceId) => this.#registry.reset(deviceId),
       createDevice: (request) => this.#registry.create(request),
       updateDevice: (request, paths) => this.#registry.update(request, paths),
@@ -127,9 +142,13 @@ export class WriterLoop {
     });
     pipeline.outcomes.subscribe(({ settlements, stored, appendMs }) => {
       this.#appendMs = appendMs;
-      if (stored) this.#groups += 1;
+      if (stored) {
+        this.#groups += 1;
+        this.#commits.record(appendMs);
+      }
       const settled = packSettlements(settlements);
-      this.#post({ kind: "settled", slabBytes: this.#slabBytes, settled }, [
+      const fairBytes = this.#bytesPerMs * Math.max(callShareMs, this.#appendMs);
+      this.#post({ kind: "settled", slabBytes: this.#slabBytes, settled, fairBytes }, [
         settled.bytes.buffer,
         settled.numbers.buffer,
       ]);
@@ -191,14 +210,22 @@ export class WriterLoop {
     const startCpu = process.threadCpuUsage();
     this.#slabBytes = slabs.reduce((sum, slab) => sum + slab.bytes.length, 0);
     this.#slabs.next(slabs);
+    this.#tellProblem();
     const endMs = systemClock.elapsedMs();
     if (this.#slabBytes >= tellingBytesMin) {
       const { user, system } = process.threadCpuUsage(startCpu);
-      const bytesPerMs = (this.#slabBytes * 1_000) / (user + system + 1);
-      this.#groupBytesMax = Math.max(groupBytesMin, bytesPerMs * Math.max(groupCpuMsMax, this.#appendMs));
+      this.#bytesPerMs = (this.#slabBytes * 1_000) / (user + system + 1);
+      this.#groupBytesMax = Math.max(groupBytesMin, this.#bytesPerMs * Math.max(groupCpuMsMax, this.#appendMs));
     }
     this.#groupMs = endMs - startMs;
     this.#storeMs.record(this.#groupMs, endMs);
+  }
+
+  #tellProblem(): void {
+    const { problem } = this.#flusher;
+    if (problem === this.#toldProblem) return;
+    this.#toldProblem = problem;
+    this.#post({ kind: "problem", problem });
   }
 
   async #answer({ id, name, args }: ThreadCall<WriterCalls>): Promise<void> {
@@ -256,6 +283,16 @@ export class WriterLoop {
     };
   }
 
+  #measures(): WriterMeasures {
+    return {
+      commits: this.#commits.read(),
+      flushes: this.#flushes.read(),
+      checkpoints: this.#store.checkpoints.read(),
+      fsyncs: this.#store.fsyncs,
+      loopDelays: this.#loopDelay.read(),
+    };
+  }
+
   /**
    * One step at a time, so that groups come in between; some where the groups are large, so that what they open does not
    * gather in memory.
@@ -263,9 +300,19 @@ export class WriterLoop {
   #flush(): void {
     if (this.#closed) return;
     clearTimeout(this.#flushTimer);
-    const untilMs = systemClock.elapsedMs() + this.#groupMs * flushShare;
-    let more = this.#flusher.step();
-    while (more && systemClock.elapsedMs() < untilMs) more = this.#flusher.step();
+    // What the steps before have come to: nothing may be told before the thread is ready.
+    this.#tellProblem();
+    let startMs = systemClock.elapsedMs();
+    const untilMs = startMs + this.#groupMs * flushShare;
+    let more = true;
+    while (more) {
+      more = this.#flusher.step();
+      const endMs = systemClock.elapsedMs();
+      // One that had nothing to do says nothing.
+      if (more) this.#flushes.record(endMs - startMs);
+      startMs = endMs;
+      if (endMs >= untilMs) break;
+    }
     this.#groupMs = 0;
     this.#sessions.onSettled(this.#store.settled);
     if (more) setImmediate(() => this.#flush());
@@ -293,6 +340,7 @@ export class WriterLoop {
   #close(): void {
     this.#closed = true;
     clearInterval(this.#silentTimer);
+    this.#loopDelay.close();
     for (const timer of [this.#flushTimer, this.#pruneTimer, this.#purgeTimer, this.#eventTimer]) clearTimeout(timer);
     this.#slabs.complete();
     this.#flusher.finish();

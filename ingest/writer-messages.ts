@@ -1,5 +1,7 @@
 import type { Tier } from "../lib/aggregate/tiers.ts";
+import type { HistogramCounts } from "../lib/base/duration-histogram.ts";
 import type { TelemetryErrorFields } from "../lib/base/errors.ts";
+import type { LoopDelays } from "../lib/base/loop-delay.ts";
 import type { ThreadCall, ThreadReply } from "../lib/base/thread-calls.ts";
 import type { DeviceEvent } from "../lib/store/device-feed.ts";
 import type { FollowedWindow, LiveFilter, LiveUpdate } from "../lib/store/live-feed.ts";
@@ -43,6 +45,19 @@ export interface WriterStatus extends Omit<AdmissionCounters, "refused"> {
   readonly problem: string;
 }
 
+/** What the writer thread has measured, for those who watch it; since its start unless it says otherwise. */
+export interface WriterMeasures {
+  /** Time of a commit to the journal. */
+  readonly commits: HistogramCounts;
+  /** Time of a step of storing what is due. */
+  readonly flushes: HistogramCounts;
+  /** Time of moving the log into the database. */
+  readonly checkpoints: HistogramCounts;
+  readonly fsyncs: number;
+  /** Since they were asked for the last time. */
+  readonly loopDelays: LoopDelays;
+}
+
 /** What can be asked of the writer thread. Each is answered behind the slabs that were submitted before. */
 export interface WriterCalls {
   /** `LiveSource`: what is wanted of the live feed. */
@@ -58,6 +73,7 @@ export interface WriterCalls {
   copyOpen(request: OpenRequest): HeldOpenWindows | undefined;
   release(hold: number): void;
   status(): WriterStatus;
+  measures(): WriterMeasures;
   /** Lets whichever spool registers next take a device over. @returns false when it is not known */
   resetDevice(deviceId: string): boolean;
   /** @throws TelemetryError */
@@ -96,7 +112,15 @@ export interface WriterReady {
 export type FromWriter =
   | WriterReady
   | { readonly kind: "failed"; readonly error: TelemetryErrorFields }
-  | { readonly kind: "settled"; readonly slabBytes: number; readonly settled: SettledSlab }
+  | {
+      readonly kind: "settled";
+      readonly slabBytes: number;
+      readonly settled: SettledSlab;
+      /** What a call may have in flight beside others. */
+      readonly fairBytes: number;
+    }
   | { readonly kind: "update"; readonly update: LiveUpdate }
   | { readonly kind: "devices"; readonly events: readonly DeviceEvent[] }
+  /** Why nothing can be stored, when that has changed; empty when it can. */
+  | { readonly kind: "problem"; readonly problem: string }
   | { readonly kind: "reply"; readonly reply: ThreadReply };

@@ -14,9 +14,12 @@ import type { FromWriter, ToWriter, WriterCalls, WriterOptions, WriterReady } fr
 
 /** What the writer thread tells. */
 export interface WriterListener {
-  onSettled(settlements: readonly Settlement[], slabBytes: number): void;
+  /** @param fairBytes what a call may have in flight beside others */
+  onSettled(settlements: readonly Settlement[], slabBytes: number, fairBytes: number): void;
   onUpdate(update: LiveUpdate): void;
   onDevices(events: readonly DeviceEvent[]): void;
+  /** Why nothing can be stored has changed; empty when it can. */
+  onProblem(problem: string): void;
 }
 
 /** The I/O thread's handle of the writer thread. */
@@ -77,9 +80,10 @@ export class Writer {
 
   #onMessage(message: FromWriter): void {
     if (message.kind === "settled") {
-      this.listener?.onSettled(unpackSettlements(message.settled), message.slabBytes);
+      this.listener?.onSettled(unpackSettlements(message.settled), message.slabBytes, message.fairBytes);
     } else if (message.kind === "update") this.listener?.onUpdate(message.update);
     else if (message.kind === "devices") this.listener?.onDevices(message.events);
+    else if (message.kind === "problem") this.listener?.onProblem(message.problem);
     else if (message.kind === "reply") this.#calls.onReply(message.reply);
   }
 }

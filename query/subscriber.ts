@@ -81,6 +81,9 @@ export class Subscriber {
   }
 
   async *messages(begins: Place | undefined): AsyncGenerator<Uint8Array, void> {
+    const { draining } = this.#context;
+    const wake = () => this.#reader.wake?.call();
+    draining.addEventListener("abort", wake, { once: true });
     try {
       if (begins?.kind === "snapshot") yield* this.#inTurn((turn) => this.#readSnapshot(turn, begins.fromMs));
       else if (begins?.kind === "changes") yield* this.#inTurn((turn) => this.#catchUp(turn, begins));
@@ -88,12 +91,15 @@ export class Subscriber {
       while (!this.#isOver) yield* this.#step();
       if (!this.#context.signal.aborted) yield* this.#sendEnd();
     } finally {
+      draining.removeEventListener("abort", wake);
       this.#selection.leave(this.#reader);
     }
   }
 
   get #isOver(): boolean {
-    return this.#context.signal.aborted || this.#stalledMs > this.#stalledMsMax || this.#options.subscriptions.ending;
+    const { signal, draining } = this.#context;
+    const isStalled = this.#stalledMs > this.#stalledMsMax;
+    return signal.aborted || draining.aborted || isStalled || this.#options.subscriptions.ending;
   }
 
   get #stalledMsMax(): number {
@@ -278,7 +284,9 @@ export class Subscriber {
       ? this.#send(
           endMessage(TOO_SLOW, `nothing was read for ${stalledS} s; subscribe again with the token`, this.#token()),
         )
-      : this.#send(endMessage(DRAIN, "the server is shutting down; subscribe again with the token", this.#token()));
+      : this.#send(
+          endMessage(DRAIN, "the server is giving up this connection; subscribe again with the token", this.#token()),
+        );
   }
 
   /** Hands a message on, and sees how long the client takes for it. */

@@ -20,7 +20,8 @@ import type { QueryHandlers, QueryOptions } from "./service.ts";
 /** What happens to devices, as it happens. */
 export function watchHandlers(options: QueryOptions): Pick<QueryHandlers, "watchDevices"> {
   return {
-    watchDevices: (request, { signal }) => watch(request, AbortSignal.any([signal, options.ending]), options),
+    watchDevices: (request, { signal, draining }) =>
+      watch(request, AbortSignal.any([signal, draining, options.ending]), options),
   };
 }
 

@@ -109,7 +109,13 @@ describe("a group that finds the disk full", () => {
   it("counts nothing", () => {
     const { ingest } = afterFailure(diskFull());
     const { refused, ...counters } = ingest.admission.counters;
-    expect(counters).toEqual({ samplesCounted: 1, samplesRefused: 0, batchesDuplicate: 0, rateDelays: 0 });
+    expect(counters).toEqual({
+      samplesCounted: 1,
+      samplesRefused: 0,
+      batchesSettled: 1,
+      batchesDuplicate: 0,
+      rateDelays: 0,
+    });
     expect(refused.list()).toEqual([]);
   });
 });

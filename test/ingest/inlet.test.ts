@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { anyone } from "../../lib/access/principal.ts";
-import { answersWaitingMax, callBytesInFlightMax, ingestBytesInFlightMax } from "../../lib/base/limits.ts";
+import {
+  answersWaitingMax,
+  callBytesFairMin,
+  callBytesInFlightMax,
+  ingestBytesInFlightMax,
+} from "../../lib/base/limits.ts";
 import { batch, pushBytes, registration } from "../support/batches.ts";
 import { fill, HeldSink, mib, turn, watch } from "../support/held-sink.ts";
 import { IngestHarness } from "../support/ingest.ts";
@@ -28,6 +33,42 @@ describe("the inlet", () => {
     sink.settleFirst();
     await turn();
     expect(next).toEqual({ done: true, result: true });
+  });
+
+  it("gives a call a share while others send, and all of the way when it is alone", async () => {
+    let nowMs = 0;
+    const sink = new HeldSink({ clock: { nowMs: () => nowMs, elapsedMs: () => nowMs } });
+    const fairBytes = 100_000;
+    const [loud, other] = [sink.inlet.open("stream", anyone), sink.inlet.open("stream", anyone)];
+    loud.sendNow(new Uint8Array(1));
+    other.sendNow(new Uint8Array(1));
+    await turn();
+    sink.settleFirst([], fairBytes);
+    expect(loud.sendNow(new Uint8Array(fairBytes))).toBe(true);
+    expect(loud.sendNow(new Uint8Array(1))).toBe(false);
+    expect(other.sendNow(new Uint8Array(1))).toBe(true);
+    await turn();
+    sink.settleFirst([], fairBytes);
+    nowMs += 1_001;
+    // The one that has sent last is not alone yet: this one is another.
+    expect(loud.sendNow(new Uint8Array(fairBytes))).toBe(true);
+    expect(loud.sendNow(new Uint8Array(1))).toBe(false);
+    nowMs += 1_001;
+    expect(loud.sendNow(new Uint8Array(callBytesInFlightMax - fairBytes))).toBe(true);
+    expect(loud.sendNow(new Uint8Array(1))).toBe(false);
+  });
+
+  it("never gives a call less than what is under way, and takes a message of any size of one that has nothing there", async () => {
+    const sink = new HeldSink();
+    const [one, other] = [sink.inlet.open("stream", anyone), sink.inlet.open("stream", anyone)];
+    one.sendNow(new Uint8Array(1));
+    other.sendNow(new Uint8Array(1));
+    await turn();
+    sink.settleFirst([], 1);
+    expect(one.sendNow(new Uint8Array(callBytesFairMin - 1))).toBe(true);
+    expect(one.sendNow(new Uint8Array(1))).toBe(true);
+    expect(one.sendNow(new Uint8Array(1))).toBe(false);
+    expect(other.sendNow(new Uint8Array(4 * mib))).toBe(true);
   });
 
   it("takes at once what need not wait, and nothing else", async () => {

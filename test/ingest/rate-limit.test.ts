@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Principal } from "../../lib/access/principal.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { rateBurstMs, rateExcessMax } from "../../lib/base/limits.ts";
 import { batch } from "../support/batches.ts";
@@ -220,5 +221,81 @@ describe("a device that ends its calls before they are told to wait", () => {
     ingest.flush();
     expect(again.take().acks).toMatchObject([{ ackedSequence: BigInt(batches) }]);
     expect(ingest.total("press").count).toBe(batches * 100_000);
+  });
+});
+
+describe("a principal over its rate", () => {
+  const gateway = (name: string): Principal => ({ name, kind: "token", scopes: ["ingest"], devices: ["*"] });
+  const of = (store = new FailingStore(defaultTiers)) =>
+    new IngestHarness(store, {
+      samplesPerSecondMax: Number.POSITIVE_INFINITY,
+      principalSamplesPerSecondMax: perSecond,
+    });
+
+  it("has the calls wait that it sends on, whatever the device, and no others", () => {
+    const ingest = of();
+    const [first, second, other] = [gateway("a"), gateway("a"), gateway("b")].map((who) => ingest.open("stream", who));
+    const calls = [first, second, other];
+    for (const [i, call] of calls.entries()) call.register(`press-${i}`);
+    ingest.flush();
+    for (const call of calls) call.take();
+    first.batches(many(1, burst));
+    ingest.flush();
+    expect(first.take().delays).toEqual([]);
+    second.batches(many(1, 150));
+    other.batches(many(1, 150));
+    ingest.flush();
+    const [delay] = second.take().delays;
+    expect(delay).toMatchObject({ delayMs: 1_500 });
+    expect(delay?.detail).toContain('principal "token a" is 150 samples over its rate, the limit is 100 samples/s');
+    expect(delay?.detail).toContain("--principal-rate");
+    expect(other.take().delays).toEqual([]);
+    expect(ingest.total("press-1").count).toBe(150);
+  });
+
+  it("has its pushes come again later", () => {
+    const ingest = of();
+    const push = (sequence: number, samples: number) => {
+      const call = ingest.open("push", gateway("a"));
+      call.push("press", { batch: many(sequence, samples) });
+      ingest.flush();
+      return call.take();
+    };
+    expect(push(1, burst + 150).end).toBe("ok");
+    expect(push(2, 1).end).toMatchObject({
+      status: "RESOURCE_EXHAUSTED",
+      reason: "PRINCIPAL_RATE",
+      retryAfterMs: 1_500,
+      quota: "principal:token a",
+    });
+    expect(ingest.total("press").count).toBe(burst + 150);
+  });
+
+  it("does not count what could not be stored", () => {
+    const store = new FailingStore(defaultTiers);
+    const ingest = of(store);
+    const call = ingest.open("stream", gateway("a"));
+    call.register("press");
+    ingest.flush();
+    store.failure = diskFull();
+    call.batches(many(1, 2 * burst));
+    ingest.flush();
+    store.failure = undefined;
+    const again = ingest.open("stream", gateway("a"));
+    again.register("press");
+    ingest.flush();
+    again.take();
+    again.batches(many(1, burst));
+    ingest.flush();
+    expect(again.take().delays).toEqual([]);
+  });
+
+  it("is nobody who has not said who he is", () => {
+    const ingest = of();
+    const call = ingest.open("stream");
+    call.register("press");
+    call.batches(many(1, 2 * burst));
+    ingest.flush();
+    expect(call.take().delays).toEqual([]);
   });
 });

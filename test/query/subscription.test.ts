@@ -68,7 +68,14 @@ class Source {
       ...(request.snapshot === true && { snapshotFrom: timestampFromMs(dayMs) }),
       ...(request.intervalMs !== undefined && { intervalMin: durationFromMs(request.intervalMs) }),
     });
-    return decoded(handlers.subscribe(message, { signal: neverAborted, principal: anyone, cut: () => {} }));
+    return decoded(
+      handlers.subscribe(message, {
+        signal: neverAborted,
+        principal: anyone,
+        draining: neverAborted,
+        cut: () => {},
+      }),
+    );
   }
 
   /** Stores one sample in each of some windows. @returns what the feed would be told */

@@ -2,6 +2,7 @@ import { formatDuration } from "../lib/base/duration.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
 import { rateBurstMs } from "../lib/base/limits.ts";
 import type { Device } from "../lib/store/store.ts";
+import type { Grant } from "./grant.ts";
 
 /** Why a call waits, and for how long. */
 export interface RateDelay {
@@ -9,6 +10,30 @@ export interface RateDelay {
   /** Device, value, limit and flag, for people. */
   readonly detail: string;
 }
+
+/** Whose rates are held, and how they are told. */
+export interface Rated<T> {
+  /** Such as `device`. */
+  readonly subject: string;
+  /** What the rate was set by. */
+  readonly flag: string;
+  keyOf(who: T): number | string;
+  nameOf(who: T): string;
+}
+
+export const ratedDevice: Rated<Device> = {
+  subject: "device",
+  flag: "--device-rate",
+  keyOf: ({ id }) => id,
+  nameOf: ({ deviceId }) => deviceId,
+};
+
+export const ratedPrincipal: Rated<Grant> = {
+  subject: "principal",
+  flag: "--principal-rate",
+  keyOf: ({ kind, name }) => `${kind} ${name}`,
+  nameOf: ({ kind, name }) => `${kind} ${name}`,
+};
 
 /** Samples that were brought and have not drained yet. */
 interface Bucket {
@@ -21,37 +46,40 @@ interface Bucket {
 const sweepAt = 1_024;
 
 /**
- * A bucket per device, over all its calls: samples fill it, and it drains at the device's rate. It holds what drains in
- * `rateBurstMs`, so that a device that was offline can catch up; a device with more in it is over its rate, and waits
+ * A bucket per device, or per principal, over all its calls: samples fill it, and it drains at its rate. It holds what
+ * drains in `rateBurstMs`, so that a device that was offline can catch up; one with more in it is over its rate, and waits
  * until it is not. What was brought before it was told to wait is taken all the same, so a bucket can be over full: the
  * excess is paid by a longer wait, and the rate holds.
  *
- * Only what is not empty is kept: the devices that have sent lately. A restart of the server empties all.
+ * Only what is not empty is kept: those that have sent lately. A restart of the server empties all.
  */
-export class DeviceRates {
+export class Rates<T> {
+  readonly #rated: Rated<T>;
   readonly #perMs: number;
   readonly #levelMax: number;
   readonly #limit: string;
-  readonly #buckets = new Map<number, Bucket>();
+  readonly #buckets = new Map<number | string, Bucket>();
   #sweepAt = sweepAt;
-  /** Samples of the group, by device. */
-  readonly #ofGroup = new Map<number, number>();
+  /** Samples of the group. */
+  readonly #ofGroup = new Map<number | string, number>();
 
-  /** @param samplesPerSecondMax infinity: no device ever waits */
-  constructor(samplesPerSecondMax: number) {
+  /** @param samplesPerSecondMax infinity: nobody ever waits */
+  constructor(samplesPerSecondMax: number, rated: Rated<T>) {
+    this.#rated = rated;
     this.#perMs = samplesPerSecondMax / 1_000;
     this.#levelMax = this.#perMs * rateBurstMs;
-    this.#limit = `${samplesPerSecondMax} samples/s per device (--device-rate), ${formatDuration(rateBurstMs)} of it at once`;
+    this.#limit = `${samplesPerSecondMax} samples/s per ${rated.subject} (${rated.flag}), ${formatDuration(rateBurstMs)} of it at once`;
   }
 
-  /** Devices that have sent lately. */
+  /** Those that have sent lately. */
   get size(): number {
     return this.#buckets.size;
   }
 
-  /** The device has brought samples, which were taken. */
-  add({ id }: Device, samples: number, nowMs: number): void {
+  /** Samples were brought, and taken. */
+  add(who: T, samples: number, nowMs: number): void {
     if (this.#perMs === Number.POSITIVE_INFINITY || samples === 0) return;
+    const id = this.#rated.keyOf(who);
     let bucket = this.#buckets.get(id);
     if (bucket === undefined) {
       if (this.#buckets.size >= this.#sweepAt) this.#sweep(nowMs);
@@ -63,19 +91,20 @@ export class DeviceRates {
     this.#ofGroup.set(id, (this.#ofGroup.get(id) ?? 0) + samples);
   }
 
-  /** Samples that the device is over its rate; 0: it is within. */
-  excess({ id }: Device, nowMs: number): number {
-    const bucket = this.#buckets.get(id);
+  /** Samples over the rate; 0: it is within. */
+  excess(who: T, nowMs: number): number {
+    if (this.#perMs === Number.POSITIVE_INFINITY) return 0;
+    const bucket = this.#buckets.get(this.#rated.keyOf(who));
     return bucket === undefined ? 0 : Math.max(0, this.#levelAt(bucket, nowMs) - this.#levelMax);
   }
 
-  /** What a device that is over its rate has to wait for. */
-  delayOf(device: Device, nowMs: number): RateDelay {
-    const excess = this.excess(device, nowMs);
+  /** What one that is over its rate has to wait for. */
+  delayOf(who: T, nowMs: number): RateDelay {
+    const excess = this.excess(who, nowMs);
     const delayMs = Math.ceil(excess / this.#perMs);
     const wait = formatDuration(delayMs < 1_000 ? delayMs : Math.ceil(delayMs / 1_000) * 1_000);
-    const name = JSON.stringify(device.deviceId);
-    const detail = `device ${name} is ${Math.ceil(excess)} samples over its rate, the limit is ${this.#limit}; it waits ${wait}`;
+    const name = JSON.stringify(this.#rated.nameOf(who));
+    const detail = `${this.#rated.subject} ${name} is ${Math.ceil(excess)} samples over its rate, the limit is ${this.#limit}; it waits ${wait}`;
     return { delayMs, detail };
   }
 
@@ -106,10 +135,18 @@ export class DeviceRates {
   }
 }
 
-/** A call that is not taken because its device is over its rate: nothing of it was kept, and it may come again. */
-export function overRate({ delayMs, detail }: RateDelay, deviceId: string): TelemetryError {
+// A call that is not taken because somebody is over a rate: nothing of it was kept, and it may come again.
+
+export function deviceOverRate({ delayMs, detail }: RateDelay, { deviceId }: Device): TelemetryError {
   return new TelemetryError("RESOURCE_EXHAUSTED", "DEVICE_RATE", `${detail}; send again then`, {
     retryAfterMs: delayMs,
     quota: `device:${deviceId}`,
+  });
+}
+
+export function principalOverRate({ delayMs, detail }: RateDelay, { kind, name }: Grant): TelemetryError {
+  return new TelemetryError("RESOURCE_EXHAUSTED", "PRINCIPAL_RATE", `${detail}; send again then`, {
+    retryAfterMs: delayMs,
+    quota: `principal:${kind} ${name}`,
   });
 }
