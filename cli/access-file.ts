@@ -10,10 +10,18 @@ import { readText, setting } from "./options.ts";
 export const accessSetting = () =>
   setting("--access <file>", 'who may do what; "tidemark access" writes it, changes are followed');
 
+export interface FollowedAccess {
+  /** As they were read. */
+  readonly rules: AccessRules;
+  readonly access: RuledAccess;
+  readonly follower: FileFollower<AccessRules>;
+}
+
 /** Access by a file, and what follows it. @throws TelemetryError when it cannot be used */
-export function accessOf(file: string, log: Log): { access: RuledAccess; follower: FileFollower<AccessRules> } {
+export function accessOf(file: string, log: Log): FollowedAccess {
   const text = readText(file, "--access");
-  const access = new RuledAccess(parse(file, text), systemClock);
+  const rules = parse(file, text);
+  const access = new RuledAccess(rules, systemClock);
   const follower = new FileFollower(
     {
       read: () => readText(file, "--access"),
@@ -25,7 +33,7 @@ export function accessOf(file: string, log: Log): { access: RuledAccess; followe
     },
     text,
   );
-  return { access, follower };
+  return { rules, access, follower };
 }
 
 /** @returns none when the file is not there yet. @throws TelemetryError */

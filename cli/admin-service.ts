@@ -9,7 +9,7 @@ import type { IngestQuotas } from "../ingest/quotas.ts";
 import type { Writer } from "../ingest/writer.ts";
 import type { Clock } from "../lib/base/clock.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
-import { callBytesInFlightMax, heldWindowsMax, ingestBytesInFlightMax, selectionBytesMax } from "../lib/base/limits.ts";
+import { heldWindowsMax, ingestBytesInFlightMax, selectionBytesMax } from "../lib/base/limits.ts";
 import type { Handlers } from "../lib/rpc/server.ts";
 import { everySeries } from "../lib/store/selector.ts";
 import type { AdminService, HopSchema, IngestQuotasSchema } from "../proto/gen/telemetry/v1/admin_service_pb.js";
@@ -33,11 +33,11 @@ export function adminHandlers(options: AdminOptions): Handlers<typeof AdminServi
   return {
     async getStatus() {
       // Read before the writer answers: while a commit holds it up, these are what one wants to know.
-      const { fullestCallBytes, bytesInFlight, openCalls } = inlet;
+      const { fullestCallBytes, callBytesMax, bytesInFlight, openCalls } = inlet;
       const { fullestBytes } = subscriptions;
       const status = await writer.call("status");
       const hops = [
-        hop("calls", fullestCallBytes, callBytesInFlightMax, "bytes"),
+        hop("calls", fullestCallBytes, callBytesMax, "bytes"),
         hop("writer", bytesInFlight, ingestBytesInFlightMax, "bytes"),
         hop("tables", status.heldWindows, heldWindowsMax, "windows"),
         hop("subscribers", fullestBytes, selectionBytesMax, "bytes"),
@@ -105,6 +105,7 @@ function quotasMessage(quotas: IngestQuotas): MessageInitShape<typeof IngestQuot
     seriesPerDeviceMax: quotas.seriesPerDeviceMax,
     seriesPerPrincipalMax: orZero(quotas.seriesPerPrincipalMax),
     samplesPerSecondMax: orZero(quotas.samplesPerSecondMax),
+    principalSamplesPerSecondMax: orZero(quotas.principalSamplesPerSecondMax),
     futureMax: durationFromMs(quotas.timeAheadMsMax),
   };
 }

@@ -34,6 +34,12 @@ const storeReasons = [
   "STORE_DAMAGED",
 ];
 
+/** What can be done here about an error of a server that knows nothing of our flags, behind its message. */
+export function remedyOf(error: unknown): string {
+  if (!(error instanceof TelemetryError) || error.reason !== "CREDENTIALS_MISSING") return "";
+  return "; with this command: --token or TIDEMARK_TOKEN, --user, or --cert and --key";
+}
+
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof TelemetryError)) return exitCode.failed;
   if (storeReasons.includes(error.reason)) return exitCode.store;

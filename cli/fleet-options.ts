@@ -17,6 +17,7 @@ export const modeSetting = () =>
   setting("--mode <mode>", "how batches are sent")
     .choices(uplinkModes)
     .default("stream" as const);
+export const gzipSetting = () => setting("--gzip", "compress what is sent; see below what it costs");
 export const seedSetting = (description: string) =>
   setting("--seed <n>", description)
     .argParser(integer("--seed", 0, Number.MAX_SAFE_INTEGER))
@@ -29,6 +30,11 @@ export const resendSetting = (description: string) =>
   setting("--resend <rate>", description).argParser(share("--resend"));
 export const cutSetting = () =>
   setting("--cut <rate>", "chance per second that a connection is cut on purpose, 0 to 1").argParser(share("--cut"));
+
+/** What `--gzip` does, for the help of the commands that have it. */
+export const gzipHelp = `
+--gzip compresses requests, for lines that are narrow or paid by the byte; answers never are: grpc-js's server does not.
+It costs both sides processor time, the server most: a compressed stream goes through grpc-js, and not past it.`;
 
 /** A number from 0 to 1. */
 export function share(flag: string) {

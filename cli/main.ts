@@ -1,25 +1,8 @@
-import { readFileSync } from "node:fs";
 import { Command } from "@commander-js/extra-typings";
 import { errorMessage, TelemetryError } from "../lib/base/errors.ts";
-import { addAccess } from "./commands/access.ts";
-import { addBackup } from "./commands/backup.ts";
-import { addBench } from "./commands/bench.ts";
-import { addCerts } from "./commands/certs.ts";
-import { addDemo } from "./commands/demo.ts";
-import { addDevices } from "./commands/devices.ts";
-import { addExport } from "./commands/export.ts";
-import { addLoad } from "./commands/load.ts";
-import { addMetrics } from "./commands/metrics.ts";
-import { addQuery } from "./commands/query.ts";
-import { addReplay } from "./commands/replay.ts";
-import { addReset } from "./commands/reset.ts";
-import { addServe } from "./commands/serve.ts";
-import { addSimulate } from "./commands/simulate.ts";
-import { addStatus } from "./commands/status.ts";
-import { addVerify } from "./commands/verify.ts";
-import { addWatch } from "./commands/watch.ts";
-import { exitCode, exitCodeOf, exitCodesHelp } from "./exit.ts";
+import { exitCode, exitCodeOf, exitCodesHelp, remedyOf } from "./exit.ts";
 import { applyConfigFile, applyOffSwitches, setting } from "./options.ts";
+import { version } from "./version.ts";
 
 // They are for developers: grpc-js names servers by their IP addresses, which Node will ignore one day.
 process.noDeprecation = true;
@@ -52,26 +35,30 @@ Examples:
   $ tidemark query --device sim-0001 --from now-5m --tier 10s`,
   );
 
-const commands = [
-  addDemo,
-  addServe,
-  addSimulate,
-  addReplay,
-  addLoad,
-  addBench,
-  addQuery,
-  addExport,
-  addVerify,
-  addWatch,
-  addStatus,
-  addBackup,
-  addReset,
-  addDevices,
-  addMetrics,
-  addCerts,
-  addAccess,
-];
-for (const add of commands) add(program as unknown as Command);
+/** In the order of `--help`. To load them all takes longer than most of them do. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  demo: async () => (await import("./commands/demo.ts")).addDemo,
+  serve: async () => (await import("./commands/serve.ts")).addServe,
+  simulate: async () => (await import("./commands/simulate.ts")).addSimulate,
+  replay: async () => (await import("./commands/replay.ts")).addReplay,
+  load: async () => (await import("./commands/load.ts")).addLoad,
+  bench: async () => (await import("./commands/bench.ts")).addBench,
+  query: async () => (await import("./commands/query.ts")).addQuery,
+  export: async () => (await import("./commands/export.ts")).addExport,
+  verify: async () => (await import("./commands/verify.ts")).addVerify,
+  watch: async () => (await import("./commands/watch.ts")).addWatch,
+  status: async () => (await import("./commands/status.ts")).addStatus,
+  health: async () => (await import("./commands/health.ts")).addHealth,
+  doctor: async () => (await import("./commands/doctor.ts")).addDoctor,
+  config: async () => (await import("./commands/config.ts")).addConfig,
+  backup: async () => (await import("./commands/backup.ts")).addBackup,
+  reset: async () => (await import("./commands/reset.ts")).addReset,
+  devices: async () => (await import("./commands/devices.ts")).addDevices,
+  metrics: async () => (await import("./commands/metrics.ts")).addMetrics,
+  certs: async () => (await import("./commands/certs.ts")).addCerts,
+  access: async () => (await import("./commands/access.ts")).addAccess,
+};
+for (const name of wantedCommands(process.argv.slice(2))) (await commands[name]())(program as unknown as Command);
 
 program.hook("preAction", (_, command) => {
   const { config } = program.opts();
@@ -85,7 +72,7 @@ try {
 } catch (error) {
   // An error that is not ours is a bug, and its stack is what helps.
   const text = error instanceof TelemetryError || !(error instanceof Error) ? errorMessage(error) : error.stack;
-  process.stderr.write(`tidemark: error: ${text}\n`);
+  process.stderr.write(`tidemark: error: ${text}${remedyOf(error)}\n`);
   process.exit(exitCodeOf(error));
 }
 
@@ -94,7 +81,11 @@ function leavesOf(commands: readonly Command[]): Command[] {
   return commands.flatMap((command) => (command.commands.length === 0 ? command : (command.commands as Command[])));
 }
 
-function version(): string {
-  const path = new URL(import.meta.url.endsWith(".ts") ? "../package.json" : "../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
+/** The one that is run, where nothing but its own flags has to be known. */
+function wantedCommands(args: readonly string[]): string[] {
+  const all = Object.keys(commands);
+  const [name = ""] = args;
+  // A file of settings is held against all of them.
+  const hasFile = process.env["TIDEMARK_CONFIG"] !== undefined || args.some((arg) => arg.startsWith("--config"));
+  return all.includes(name) && !hasFile ? [name] : all;
 }

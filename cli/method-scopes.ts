@@ -1,4 +1,6 @@
-import type { MethodScopes } from "../lib/rpc/gate.ts";
+import { everyMethod, type MethodScopes } from "../lib/rpc/gate.ts";
+import { Health } from "../proto/gen/grpc/health/v1/health_pb.js";
+import { ServerReflection } from "../proto/gen/grpc/reflection/v1/reflection_pb.js";
 import type { AdminService } from "../proto/gen/telemetry/v1/admin_service_pb.js";
 import type { DeviceService } from "../proto/gen/telemetry/v1/device_service_pb.js";
 import type { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
@@ -32,3 +34,7 @@ export const adminScopes: MethodScopes<typeof AdminService> = {
   resetDevice: "admin",
   backUp: "admin",
 };
+
+/** Probes and tools know no tokens. What these tell is public: the contract, and whether the server can be used. */
+export const healthScopes = everyMethod(Health, "open");
+export const reflectionScopes = everyMethod(ServerReflection, "open");

@@ -37,6 +37,23 @@ export function hostPort(flag: string) {
   };
 }
 
+/** One server or several: `HOST:PORT[,HOST:PORT]`. */
+export function hostPorts(flag: string) {
+  return (text: string): string => text.split(",").map(hostPort(flag)).join(",");
+}
+
+/** `HOST:PORT` of the one server that a command talks to. */
+export function oneHostPort(flag: string) {
+  return (text: string): string => {
+    if (!text.includes(",")) return hostPort(flag)(text);
+    throw invalidField(
+      flag,
+      `is ${JSON.stringify(text)}, several servers, and only commands that read take several`,
+      "name one: ingest and changes stay with one store",
+    );
+  };
+}
+
 /** Whether nobody on the network reaches it, or is on the way to it. @param address `HOST:PORT` */
 export function isLoopback(address: string): boolean {
   const host = address.slice(0, address.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
@@ -97,15 +114,16 @@ export function list(value: string, before: string[] | undefined): string[] {
  * @throws TelemetryError that names the file and the key
  */
 export function applyConfigFile(file: string, command: Command, commands: readonly Command[]): void {
-  const sections = readObject(file, readJson(file));
+  const sections = readSections(file);
   for (const name of Object.keys(sections)) {
-    const names = commands.map(sectionOf);
+    const names = commands.map(sectionOf).filter((each) => !servedBy.includes(each));
     if (!names.includes(name)) {
       throw invalidField(file, `has the key ${JSON.stringify(name)}`, `its sections are ${names.join(", ")}`);
     }
   }
   for (const each of commands) checkSection(file, each, sections[sectionOf(each)]);
-  const section = (sections[sectionOf(command)] ?? {}) as Record<string, unknown>;
+  const name = sectionOf(command);
+  const section = (sections[servedBy.includes(name) ? "serve" : name] ?? {}) as Record<string, unknown>;
   for (const option of command.options) {
     const value = section[option.name()];
     if (value === undefined) continue;
@@ -114,6 +132,18 @@ export function applyConfigFile(file: string, command: Command, commands: readon
     command.setOptionValueWithSource(option.attributeName(), parseValue(option, value), "config");
   }
 }
+
+/** What a file has for a command. @throws TelemetryError */
+export function sectionOfFile(file: string, section: string): Record<string, unknown> {
+  return (readSections(file)[section] ?? {}) as Record<string, unknown>;
+}
+
+function readSections(file: string): Record<string, unknown> {
+  return readObject(file, readJson(file));
+}
+
+/** They look at how a server would run, and have no section of their own. */
+const servedBy = ["config", "doctor"];
 
 /** The command as it is written: `serve`, `devices list`. */
 function sectionOf(command: Command): string {
@@ -138,7 +168,9 @@ export function applyOffSwitches(command: Command): void {
   for (const option of command.options) {
     const off = ["", "0", "false"].includes(process.env[option.envVar ?? ""] ?? "on");
     const fromEnvironment = command.getOptionValueSource(option.attributeName()) === "env";
-    if (option.isBoolean() && off && fromEnvironment) command.setOptionValue(option.attributeName(), false);
+    if (option.isBoolean() && off && fromEnvironment) {
+      command.setOptionValueWithSource(option.attributeName(), false, "env");
+    }
   }
 }
 

@@ -22,24 +22,32 @@ export const deviceRateSetting = () =>
   setting("--device-rate <n|off>", "samples per second of one device, with 1m of it saved up; what is over it waits")
     .argParser(integerOrOff("--device-rate", 1, rateMax))
     .default(defaultQuotas.samplesPerSecondMax);
+export const principalRateSetting = () =>
+  setting("--principal-rate <n|off>", "samples per second of all that one token, user or certificate sends")
+    .argParser(integerOrOff("--principal-rate", 1, rateMax))
+    .default(defaultQuotas.principalSamplesPerSecondMax, "off");
 export const futureMaxSetting = () =>
   setting("--future-max <duration>", "how far samples may be ahead of the server's clock; others are refused")
     .argParser(timeAhead("--future-max"))
     .default(defaultQuotas.timeAheadMsMax, formatDuration(defaultQuotas.timeAheadMsMax));
 
-/** What commander makes of the four flags. */
+/** What commander makes of the flags. */
 export interface QuotaFlags {
   readonly deviceSeriesMax: number;
   readonly seriesMax: number;
   readonly deviceRate: number;
+  /** `off` by default. */
+  readonly principalRate?: number;
   readonly futureMax: number;
 }
 
-export function quotasOf({ deviceSeriesMax, seriesMax, deviceRate, futureMax }: QuotaFlags): IngestQuotas {
+export function quotasOf(flags: QuotaFlags): IngestQuotas {
+  const { deviceSeriesMax, seriesMax, deviceRate, principalRate, futureMax } = flags;
   return Object.freeze({
     seriesPerDeviceMax: deviceSeriesMax,
     seriesPerPrincipalMax: seriesMax,
     samplesPerSecondMax: deviceRate,
+    principalSamplesPerSecondMax: principalRate ?? defaultQuotas.principalSamplesPerSecondMax,
     timeAheadMsMax: futureMax,
   });
 }
@@ -47,10 +55,12 @@ export function quotasOf({ deviceSeriesMax, seriesMax, deviceRate, futureMax }: 
 /** For people, in one line. */
 export function describeQuotas(quotas: IngestQuotas): string {
   const { seriesPerDeviceMax, seriesPerPrincipalMax, samplesPerSecondMax, timeAheadMsMax } = quotas;
+  const ofPrincipal = quotas.principalSamplesPerSecondMax;
+  const principals = ofPrincipal === Number.POSITIVE_INFINITY ? "" : `${ofPrincipal} samples/s per principal, `;
   const orOff = (value: number) => (value === Number.POSITIVE_INFINITY ? "any number of" : String(value));
   return (
     `${seriesPerDeviceMax} series per device, ${orOff(seriesPerPrincipalMax)} series in all, ` +
-    `${orOff(samplesPerSecondMax)} samples/s per device, times up to ${formatDuration(timeAheadMsMax)} ahead`
+    `${orOff(samplesPerSecondMax)} samples/s per device, ${principals}times up to ${formatDuration(timeAheadMsMax)} ahead`
   );
 }
 

@@ -2,8 +2,10 @@ import type { Command, OptionValues } from "@commander-js/extra-typings";
 import { systemClock } from "../lib/base/clock.ts";
 import { invalidField } from "../lib/base/errors.ts";
 import type { ChannelOptions } from "../lib/rpc/client.ts";
+import type { CallReport } from "../lib/rpc/client-interceptors.ts";
 import { type ClientTls, checkAuthorities, checkPair } from "../lib/rpc/tls.ts";
-import { hostPort, isLoopback, readText, secretOf, setting } from "./options.ts";
+import { hostPorts, isLoopback, oneHostPort, readText, secretOf, setting } from "./options.ts";
+import { log } from "./terminal.ts";
 
 /** Which server a command talks to, and how. */
 export interface ServerFlags {
@@ -16,22 +18,27 @@ export interface ServerFlags {
   readonly token?: string | undefined;
   readonly user?: string | undefined;
   readonly insecure?: true | undefined;
+  readonly gzip?: true | undefined;
+  readonly logCalls?: true | undefined;
 }
 
 /** A server to connect to. */
 export interface ServerAt {
-  /** `HOST:PORT`. */
+  /** `HOST:PORT`, or several for commands that read: `HOST:PORT,HOST:PORT`. */
   readonly address: string;
   readonly options: ChannelOptions;
 }
 
-/** The flags of every command that talks to a server. */
+/** The flags of every command that talks to a server. @param several whether it may talk to more than one */
 export function withServerFlags<Arguments extends unknown[], Options extends OptionValues>(
   command: Command<Arguments, Options>,
+  { several = false } = {},
 ) {
   return command
     .addOption(
-      setting("--address <host:port>", "the server").argParser(hostPort("--address")).default("127.0.0.1:50051"),
+      setting("--address <host:port>", several ? "the server, or several by commas: calls take turns" : "the server")
+        .argParser(several ? hostPorts("--address") : oneHostPort("--address"))
+        .default("127.0.0.1:50051"),
     )
     .addOption(setting("--tls", "encrypt, and hold the server's certificate against known authorities"))
     .addOption(
@@ -46,11 +53,13 @@ export function withServerFlags<Arguments extends unknown[], Options extends Opt
     .addOption(
       setting("--user <name>", "says who calls, with the password of TIDEMARK_PASSWORD or TIDEMARK_PASSWORD_FILE"),
     )
-    .addOption(setting("--insecure", "send token or password in clear text also to other machines"));
+    .addOption(setting("--insecure", "send token or password in clear text also to other machines"))
+    .addOption(setting("--log-calls", "log each call with its status and time to standard error"));
 }
 
 /** @throws TelemetryError that names the flag that cannot be used */
-export function serverAt({ address, tls, ca, cert, key, serverName, token, user, insecure }: ServerFlags): ServerAt {
+export function serverAt(flags: ServerFlags): ServerAt {
+  const { address, tls, ca, cert, key, serverName, token, user, insecure, gzip, logCalls } = flags;
   if ((cert === undefined) !== (key === undefined)) {
     throw invalidField(
       cert === undefined ? "--cert" : "--key",
@@ -60,14 +69,26 @@ export function serverAt({ address, tls, ca, cert, key, serverName, token, user,
   }
   const isTls = tls === true || ca !== undefined || cert !== undefined || serverName !== undefined;
   const authorization = authorizationOf(token ?? secretOf("TIDEMARK_TOKEN"), user);
-  if (authorization !== undefined && !isTls && !isLoopback(address) && insecure !== true) {
+  if (authorization !== undefined && !isTls && !address.split(",").every(isLoopback) && insecure !== true) {
     throw invalidField(
       "--address",
       `is ${address}, and its way is not encrypted: whoever is on it would read the ${user === undefined ? "token" : "password"}`,
       "add --tls or --ca, or say --insecure",
     );
   }
-  return { address, options: { authorization, ...(isTls && { tls: clientTls({ ca, cert, key, serverName }) }) } };
+  return {
+    address,
+    options: {
+      authorization,
+      ...(gzip && { gzip }),
+      ...(logCalls && { onCall: logCall }),
+      ...(isTls && { tls: clientTls({ ca, cert, key, serverName }) }),
+    },
+  };
+}
+
+function logCall({ path, status, durationMs }: CallReport): void {
+  log.info(`call of ${path.slice(1)}: ${status} after ${durationMs.toFixed(1)} ms`);
 }
 
 function authorizationOf(token: string | undefined, user: string | undefined): string | undefined {

@@ -5,7 +5,7 @@ import { latenessMsDefault } from "../lib/base/limits.ts";
 import { setting } from "./options.ts";
 
 /** How long each tier keeps its windows, in milliseconds, by name. */
-type Retention = ReadonlyMap<string, number>;
+export type Retention = ReadonlyMap<string, number>;
 
 export const tiersSetting = () =>
   setting("--tiers <widths>", "widths of the windows, finest first (default: 10s,1m,1h,1d)").argParser(tiers);

@@ -72,14 +72,14 @@ export function tlsFilesOf({ tlsCert, tlsKey, clientCa }: TlsFlags): TlsFiles | 
 }
 
 /**
- * @param address where clear text would be served
+ * @param flag that names the address where clear text would be served
  * @throws TelemetryError when others can reach it, and nobody has said that this is meant
  */
-export function checkPlaintext(address: string, insecure: boolean, log: Log): void {
+export function checkPlaintext(flag: string, address: string, insecure: boolean, log: Log): void {
   if (isLoopback(address)) return;
   if (!insecure) {
     throw invalidField(
-      "--grpc",
+      flag,
       `is ${address}, which other machines can reach, in clear text`,
       'add --tls-cert and --tls-key ("tidemark certs" makes them), or say --insecure',
     );

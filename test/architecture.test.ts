@@ -14,6 +14,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "lib/aggregate": ["lib/base"],
   "lib/access": ["lib/base"],
   "lib/rpc": ["lib/base", "lib/access"],
+  "lib/http": ["lib/base", "lib/access", "lib/rpc"],
   "lib/store": ["lib/base", "lib/aggregate"],
   "lib/wire": ["lib/base", "lib/aggregate", "lib/store"],
   "lib/journal": ["lib/base", "lib/aggregate", "lib/store", "lib/wire"],

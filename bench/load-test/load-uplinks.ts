@@ -5,12 +5,12 @@ import type { Spools } from "../../device-sim/uplink/spool.ts";
 import { Uplink } from "../../device-sim/uplink/uplink.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { invalidField } from "../../lib/base/errors.ts";
+import { silentLog } from "../../lib/base/log.ts";
 import { Prng } from "../../lib/base/prng.ts";
 import type { Channel } from "../../lib/rpc/client.ts";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import type { LoadOptions } from "./load-options.ts";
 
-const timeoutMs = 10_000;
 const failuresTold = 5;
 
 /** Channels that have reached the server. */
@@ -75,7 +75,7 @@ export class LoadUplinks {
       clock: systemClock,
       prng: new Prng(seed, `uplink ${i}`),
       randomBytes,
-      log: { info: () => {}, warn: (message) => this.#warn(message) },
+      log: { ...silentLog, warn: (message) => this.#warn(message) },
       spools,
       ...(resendRate + cutRate > 0 && { mischief, openChannel: () => channel.another() }),
     });
@@ -91,7 +91,7 @@ export class LoadUplinks {
 /** The verification holds all that the server has of the load's devices against what is sent now. */
 async function checkUnknown(channel: Channel, idPrefix: string): Promise<void> {
   const query = channel.client(QueryService, "messages");
-  const { devices } = await query.listDevices({ pageSize: 1, deviceIdPrefixes: [idPrefix] }, { timeoutMs });
+  const { devices } = await query.listDevices({ pageSize: 1, deviceIdPrefixes: [idPrefix] });
   const [known] = devices;
   if (known === undefined) return;
   throw invalidField(

@@ -12,8 +12,8 @@ import {
   seriesMaxSetting,
 } from "../quota-options.ts";
 import { keepRawSetting } from "../raw-options.ts";
+import { dataSetting, grpcSetting } from "../serve-options.ts";
 import { keptTiers, parseRetention, retentionSetting } from "../tier-options.ts";
-import { dataSetting, grpcSetting } from "./serve.ts";
 
 /** 1,000 series take some 250 MiB in a month, and 45 MiB a year from then on: days are kept, so that history counts. */
 const demoRetention = "10s=1h,1m=12h,1h=30d";

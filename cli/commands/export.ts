@@ -43,6 +43,7 @@ export function addExport(program: Command): void {
       .command("export")
       .description("write aggregates, or samples that are kept, as CSV or ndjson")
       .addArgument(new Argument("<what>", "what to write").choices(["samples", "aggregates"] as const)),
+    { several: true },
   )
     .addOption(deviceSetting())
     .addOption(metricSetting())

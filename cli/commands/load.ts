@@ -12,6 +12,8 @@ import {
   batchSamplesSetting,
   connectionsSetting,
   cutSetting,
+  gzipHelp,
+  gzipSetting,
   lateBySetting,
   modeSetting,
   outOfOrderSetting,
@@ -65,6 +67,7 @@ export function addLoad(program: Command): void {
     .addOption(resendSetting("share of the batches that are sent again on purpose, 0 to 1"))
     .addOption(outOfOrderSetting("share of the readings that come late, 0 to 1: with times before those of others"))
     .addOption(lateBySetting())
+    .addOption(gzipSetting())
     .addOption(
       setting(
         "--threshold <condition>",
@@ -94,6 +97,7 @@ ends it at once.
 
 A server refuses series over its --series-max (150,000: 15,000 devices of 10 metrics), and slows a device down that
 sends more than its --device-rate (10,000/s): start it with other limits for loads beyond.
+${gzipHelp}
 
 Examples:
   $ tidemark load --rate 50000/s --devices 1000 --duration 1m

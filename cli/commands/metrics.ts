@@ -15,13 +15,12 @@ import { withServerFlags } from "../server-flags.ts";
 import { fitTable, lineWidth, log, printJson, printLine } from "../terminal.ts";
 import { deviceSetting, metricSetting, selectorOf, whereSetting } from "./query.ts";
 
-const timeoutMs = 10_000;
 const heads = ["device", "metric", "kind", "unit", "description"];
 /** Columns that a narrow terminal does without, the first one first. */
 const dispensable = ["description", "unit"];
 
 export function addMetrics(program: Command): void {
-  withServerFlags(program.command("metrics").description("list the metrics of the devices"))
+  withServerFlags(program.command("metrics").description("list the metrics of the devices"), { several: true })
     .addOption(deviceSetting())
     .addOption(metricSetting())
     .addOption(whereSetting())
@@ -69,7 +68,7 @@ async function* listed(
 ): AsyncGenerator<Metric> {
   for (let pageToken: string | undefined = ""; pageToken !== undefined; ) {
     const request = { selector, pageSize: pageSizeMax, pageToken };
-    const page: ListMetricsResponse = await client.listMetrics(request, { timeoutMs });
+    const page: ListMetricsResponse = await client.listMetrics(request);
     yield* page.metrics;
     pageToken = page.nextPageToken === "" ? undefined : page.nextPageToken;
   }

@@ -112,7 +112,7 @@ function describeAnswer({ tier, completeUntil }: AnswerInfo): string {
 }
 
 export function addQuery(program: Command): void {
-  withServerFlags(program.command("query").description("read aggregated windows"))
+  withServerFlags(program.command("query").description("read aggregated windows"), { several: true })
     .addOption(deviceSetting())
     .addOption(metricSetting())
     .addOption(whereSetting())

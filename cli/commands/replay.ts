@@ -11,6 +11,7 @@ import { batchSamplesMax } from "../../lib/base/limits.ts";
 import { Prng } from "../../lib/base/prng.ts";
 import { connect } from "../connect.ts";
 import { exitCode } from "../exit.ts";
+import { gzipHelp, gzipSetting } from "../fleet-options.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { integer, jsonSetting, setting } from "../options.ts";
 import { Progress } from "../progress.ts";
@@ -39,6 +40,7 @@ export function addReplay(program: Command): void {
         .argParser(integer("--batch-samples", 1, batchSamplesMax))
         .default(1_000),
     )
+    .addOption(gzipSetting())
     .addOption(jsonSetting())
     .addHelpText(
       "after",
@@ -46,6 +48,7 @@ export function addReplay(program: Command): void {
 The device is the file's name without its ending. Times are UTC: YYYY-MM-DD HH:MM:SS, RFC 3339 or epoch
 milliseconds, of any year, in any order. An empty cell is no sample. A line that cannot be used is told,
 counted and skipped; exit code 1 says that there were some, or that the server refused samples. Replaying a file again counts it again.
+${gzipHelp}
 
 Examples:
   $ tidemark replay machine_temperature.csv

@@ -4,8 +4,6 @@ import { connect } from "../connect.ts";
 import { withServerFlags } from "../server-flags.ts";
 import { printLine } from "../terminal.ts";
 
-const timeoutMs = 10_000;
-
 export function addReset(program: Command): void {
   withServerFlags(
     program
@@ -26,7 +24,7 @@ Examples:
     .action(async (deviceId, { ...server }) => {
       const channel = await connect(server);
       try {
-        await channel.client(AdminService, "messages").resetDevice({ deviceId }, { timeoutMs });
+        await channel.client(AdminService, "messages").resetDevice({ deviceId });
         printLine(`${deviceId}: the next spool that registers takes over`);
       } finally {
         channel.close();

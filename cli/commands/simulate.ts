@@ -10,6 +10,8 @@ import {
   batchSamplesSetting,
   connectionsSetting,
   cutSetting,
+  gzipHelp,
+  gzipSetting,
   lateBySetting,
   modeSetting,
   outOfOrderSetting,
@@ -98,6 +100,7 @@ export function addSimulate(program: Command): void {
     )
     .addOption(resendSetting("share of the batches that are sent again on purpose, 0 to 1 (trucks: 0.01)"))
     .addOption(cutSetting())
+    .addOption(gzipSetting())
     .addOption(jsonSetting())
     .addHelpText(
       "after",
@@ -114,6 +117,7 @@ that is late keeps its time. What is missing and late is drawn from the seed: wi
 and start give the same readings in order, and those that are missing as well. --batches counts them all, and at
 its end everything that is held back is sent. A device holds back at most 1,024 readings or 16,384 values, and then
 sends the next one early; offline, it gathers in its spool, and is online again when that is full.
+${gzipHelp}
 
 Examples:
   $ tidemark simulate --devices 20 --duration 30s

@@ -14,10 +14,10 @@ import { describeQuotas } from "../quota-options.ts";
 import { withServerFlags } from "../server-flags.ts";
 import { formatTable, printJson, printLine } from "../terminal.ts";
 
-const timeoutMs = 10_000;
-
 export function addStatus(program: Command): void {
-  withServerFlags(program.command("status").description("tell how a server is doing, and what holds it up"))
+  withServerFlags(program.command("status").description("tell how a server is doing, and what holds it up"), {
+    several: true,
+  })
     .addOption(jsonSetting())
     .addHelpText(
       "after",
@@ -25,7 +25,7 @@ export function addStatus(program: Command): void {
 Data waits in a bounded place before each hop. A hop that is full slows the one before it; the slowest hop is the last
 one that is at least half full.
 
-  calls        bytes of the fullest ingest call that are not settled
+  calls        bytes of the fullest ingest call that are not settled; beside others a call has a share
   writer       bytes of all ingest calls that wait for the writer and the disk
   tables       windows that are in the journal and not in their table yet
   subscribers  changed windows that wait for the slowest subscriber
@@ -37,7 +37,7 @@ Examples:
     .action(async ({ json, ...server }) => {
       const channel = await connect(server);
       try {
-        const status = await channel.client(AdminService, "messages").getStatus({}, { timeoutMs });
+        const status = await channel.client(AdminService, "messages").getStatus({});
         if (json) printJson(toJson(GetStatusResponseSchema, status, { alwaysEmitImplicit: true }));
         else for (const line of statusLines(status)) printLine(line);
       } finally {
@@ -48,11 +48,13 @@ Examples:
 
 function limitsOf({ quotas, series }: GetStatusResponse): string {
   const { seriesPerDeviceMax = 0, seriesPerPrincipalMax = 0n, samplesPerSecondMax = 0n, futureMax } = quotas ?? {};
+  const { principalSamplesPerSecondMax = 0n } = quotas ?? {};
   const orOff = (value: bigint) => (value === 0n ? Number.POSITIVE_INFINITY : Number(value));
   const limits = describeQuotas({
     seriesPerDeviceMax,
     seriesPerPrincipalMax: orOff(seriesPerPrincipalMax),
     samplesPerSecondMax: orOff(samplesPerSecondMax),
+    principalSamplesPerSecondMax: orOff(principalSamplesPerSecondMax),
     timeAheadMsMax: futureMax === undefined ? 0 : durationMs(futureMax),
   });
   return `${series} series; ${limits}`;

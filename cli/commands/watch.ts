@@ -15,7 +15,7 @@ import { deviceSetting, metricSetting, selectorOf, whereSetting } from "./query.
 const quantiles: readonly number[] = [0.5, 0.95, 0.99];
 
 export function addWatch(program: Command): void {
-  withServerFlags(program.command("watch").description("show aggregated windows as they change"))
+  withServerFlags(program.command("watch").description("show aggregated windows as they change"), { several: true })
     .addOption(deviceSetting())
     .addOption(metricSetting())
     .addOption(whereSetting())

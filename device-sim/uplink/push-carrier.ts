@@ -5,7 +5,7 @@ import { RefusalReason } from "../../proto/gen/telemetry/v1/batch_pb.js";
 import { type Cargo, type Carrier, isFinal } from "./carrier.ts";
 import type { DeviceLink } from "./device-link.ts";
 import { gapOf } from "./gap-message.ts";
-import { openDevice, pushesMax, pushMessage, pushTimeoutMs } from "./registering.ts";
+import { openDevice, pushesMax, pushMessage } from "./registering.ts";
 
 /** One unary call per batch; a device's next batch goes out when the one before is acked. */
 export const carryByPush: Carrier = async (cargo, signal) => {
@@ -41,7 +41,7 @@ async function push(cargo: Cargo, device: DeviceLink, signal: AbortSignal): Prom
     const times = entry.kind === "batch" && mischief?.mayRepeat(entry.bytes) ? 2 : 1;
     delivery.batchesRepeated += times - 1;
     for (let time = 0; time < times; time += 1) {
-      const { registered, refusals } = await client.pushBatch(message, { signal, timeoutMs: pushTimeoutMs });
+      const { registered, refusals } = await client.pushBatch(message, { signal });
       if (registered === undefined) continue;
       device.spool.meet(registered.storeIncarnation);
       device.settle(Number(registered.ackedSequence), refusals, clock.elapsedMs());

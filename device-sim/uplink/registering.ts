@@ -6,7 +6,6 @@ import type { DeviceLink } from "./device-link.ts";
 
 /** Unary calls under way at a time on one connection. */
 export const pushesMax = 32;
-export const pushTimeoutMs = 10_000;
 
 type Payload = MessageInitShape<typeof PushBatchRequestSchema>["payload"];
 
@@ -25,7 +24,7 @@ export async function openDevice(cargo: Cargo, device: DeviceLink, signal: Abort
   const { client, outbox, clock } = cargo;
   if (!device.markKnown) {
     try {
-      const { registered } = await client.pushBatch(pushMessage(device), { signal, timeoutMs: pushTimeoutMs });
+      const { registered } = await client.pushBatch(pushMessage(device), { signal });
       if (registered === undefined) throw unanswered(device);
       device.onRegistered(registered, clock.elapsedMs());
     } catch (error) {

@@ -64,6 +64,14 @@ describe.concurrent("simulate", () => {
     ]);
   });
 
+  it("counts the same with --gzip", async () => {
+    const size = ["--devices", "2", "--batches", "3", "--id-prefix", "gzip-", "--json"];
+    const { code, stdout, stderr } = await simulate(...past, ...size, "--gzip");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(JSON.parse(stdout)).toMatchObject({ samplesSent: 60, samplesAcked: 60 });
+    expect(await countedOf("gzip-")).toBe(60);
+  });
+
   it("stops after its duration, with everything sent acked", async () => {
     const flags = ["--devices", "2", "--interval", "50ms", "--duration", "1s", "--id-prefix", "timed-", "--json"];
     const { code, stdout } = await simulate(...flags);

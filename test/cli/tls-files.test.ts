@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { checkPlaintext, followTlsFiles, readTlsFiles, tlsFilesOf } from "../../cli/tls-files.ts";
-import type { Log } from "../../lib/base/log.ts";
+import { type Log, silentLog } from "../../lib/base/log.ts";
 import { makeAuthority, makeServerPair } from "../../lib/rpc/certificates.ts";
 import type { KeyPair, ServerTls } from "../../lib/rpc/tls.ts";
 
@@ -29,7 +29,11 @@ async function write(pair: KeyPair, clientCa?: string) {
 
 function recorded() {
   const lines: string[] = [];
-  const log: Log = { info: (line) => void lines.push(line), warn: (line) => void lines.push(`! ${line}`) };
+  const log: Log = {
+    ...silentLog,
+    info: (line) => void lines.push(line),
+    warn: (line) => void lines.push(`! ${line}`),
+  };
   return { lines, log };
 }
 
@@ -98,7 +102,7 @@ describe("flags of a server's certificates", () => {
 describe("clear text", () => {
   it.each(["127.0.0.1:1", "127.8.0.1:1", "localhost:1", "[::1]:1"])("is served on %s", (address) => {
     const { lines, log } = recorded();
-    checkPlaintext(address, false, log);
+    checkPlaintext("--grpc", address, false, log);
     expect(lines).toEqual([]);
   });
 
@@ -106,10 +110,10 @@ describe("clear text", () => {
     "is served on %s only when that is meant, with a warning",
     (address) => {
       const { lines, log } = recorded();
-      expect(() => checkPlaintext(address, false, log)).toThrow(
+      expect(() => checkPlaintext("--grpc", address, false, log)).toThrow(
         `--grpc is ${address}, which other machines can reach, in clear text; add --tls-cert`,
       );
-      checkPlaintext(address, true, log);
+      checkPlaintext("--grpc", address, true, log);
       expect(lines).toEqual([`! ${address} is served in clear text, to whoever can reach it`]);
     },
   );

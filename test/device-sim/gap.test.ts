@@ -9,6 +9,7 @@ import { SealGroup } from "../../device-sim/uplink/seal-group.ts";
 import type { SpoolBounds } from "../../device-sim/uplink/spool.ts";
 import { Uplink, type UplinkMode, uplinkModes } from "../../device-sim/uplink/uplink.ts";
 import { systemClock } from "../../lib/base/clock.ts";
+import { silentLog } from "../../lib/base/log.ts";
 import { Prng } from "../../lib/base/prng.ts";
 import { Channel } from "../../lib/rpc/client.ts";
 import { GapReason } from "../../proto/gen/telemetry/v1/batch_pb.js";
@@ -43,7 +44,7 @@ function start(address: string, mode: UplinkMode, bounds: SpoolBounds) {
     clock: systemClock,
     prng,
     randomBytes,
-    log: { info: () => {}, warn: () => {} },
+    log: silentLog,
     spools: new MemorySpools(bounds, randomBytes),
     seals: new SealGroup([deliveryLog]),
     deliveryLog,

@@ -24,7 +24,10 @@ const resume = "test/query/resume.test.ts";
 const answer = "test/query/answer.test.ts";
 const deletedDevice = "test/ingest/deleted-device.test.ts";
 const loadTest = "test/bench/load-test/load-test.test.ts";
+const rpcBounds = "test/rpc/bounds.test.ts";
+const rpcClient = "test/rpc/client.test.ts";
 const accessMatrix = "test/system/access.test.ts";
+const healthOfServer = "test/system/health.test.ts";
 
 export const faults: readonly Fault[] = [
   {
@@ -286,15 +289,15 @@ export const faults: readonly Fault[] = [
   {
     name: "a device over its rate goes on by pushes",
     file: "ingest/admission.ts",
-    text: '(call.method !== "push" && excess <= rateExcessMax)',
-    replacement: "excess <= rateExcessMax",
+    text: 'excess > (call.method === "push" ? 0 : rateExcessMax)',
+    replacement: "excess > rateExcessMax",
     tests: [rateLimit],
   },
   {
     name: "a device over its rate goes on by calls that it ends",
     file: "ingest/admission.ts",
-    text: '(call.method !== "push" && excess <= rateExcessMax)',
-    replacement: 'call.method !== "push"',
+    text: 'excess > (call.method === "push" ? 0 : rateExcessMax)',
+    replacement: 'excess > (call.method === "push" ? 0 : 2 ** 53)',
     tests: [rateLimit],
   },
   {
@@ -695,7 +698,7 @@ export const faults: readonly Fault[] = [
   {
     name: "every method is open to whoever is known",
     file: "lib/rpc/gate.ts",
-    text: "    checkScope(identity.principal, scope);\n",
+    text: "  checkScope(identity.principal, scope);\n",
     replacement: "",
     tests: [accessMatrix],
     only: "takes a token with the scope query",
@@ -723,5 +726,109 @@ export const faults: readonly Fault[] = [
     replacement: "isNeeded && !socket.authorized && false",
     tests: ["test/rpc/listener.test.ts"],
     only: "one of another authority",
+  },
+  {
+    name: "health asks who calls",
+    file: "lib/rpc/gate.ts",
+    text: '    if (scope === "open") return unasked;\n',
+    replacement: "",
+    tests: [accessMatrix],
+    only: "refuses nothing",
+  },
+  {
+    name: "probes are not told that the server drains",
+    file: "cli/server.ts",
+    text: "    readiness.drain();\n",
+    replacement: "",
+    tests: [healthOfServer],
+    only: "drains",
+  },
+  {
+    name: "probes are not told that the disk is full",
+    file: "ingest/writer-loop.ts",
+    text: "    if (problem === this.#toldProblem) return;",
+    replacement: "    if (problem !== this.#toldProblem) return;",
+    tests: [healthOfServer],
+    only: "disk is full",
+  },
+  {
+    name: "a request that cannot be read is a failure of ours",
+    file: "lib/rpc/binding.ts",
+    text: "  if (request instanceof TelemetryError) throw request;\n",
+    replacement: "",
+    tests: [rpcBounds],
+  },
+  {
+    name: "a message may come to any size when it is decompressed",
+    file: "lib/rpc/decompression.ts",
+    text: "maxOutputLength: messageBytesHardMax",
+    replacement: "maxOutputLength: 2 ** 30",
+    tests: [rpcBounds],
+  },
+  {
+    name: "a call may have any number of headers",
+    file: "lib/rpc/http2-servers.ts",
+    text: "    maxHeaderListPairs: headerPairsMax,\n",
+    replacement: "",
+    tests: [rpcBounds],
+  },
+  {
+    name: "a call is repeated that may not be",
+    file: "lib/rpc/service-config.ts",
+    text: '      methodKind === "unary" && idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN,',
+    replacement: '      methodKind === "unary" && idempotency !== undefined,',
+    tests: [rpcClient],
+  },
+  {
+    name: "what is exhausted for good is asked for again",
+    file: "lib/rpc/status.ts",
+    text: 'metadata.set("grpc-retry-pushback-ms", "-1");',
+    replacement: "metadata.remove(detailsKey);",
+    tests: [rpcClient],
+  },
+  {
+    name: "a unary call waits for ever",
+    file: "lib/rpc/client-interceptors.ts",
+    text: "options.deadline ?? systemClock.nowMs() + timeoutMs",
+    replacement: "options.deadline ?? systemClock.nowMs() + 1e9",
+    tests: [rpcClient],
+    only: "has a deadline",
+  },
+  {
+    name: "all calls go to one of several servers",
+    file: "lib/rpc/service-config.ts",
+    text: "servers > 1 ? { round_robin: {} }",
+    replacement: "servers > 9 ? { round_robin: {} }",
+    tests: [rpcClient],
+    only: "spreads calls",
+  },
+  {
+    name: "a loud call has all of the way beside others",
+    file: "ingest/inlet.ts",
+    text: "return this.#clock.elapsedMs() < this.#sharedUntilMs ? this.#fairBytes : callBytesInFlightMax;",
+    replacement: "return callBytesInFlightMax;",
+    tests: ["test/ingest/inlet.test.ts"],
+  },
+  {
+    name: "principals have no rate",
+    file: "ingest/admission.ts",
+    text: "    if (call.grant !== undefined) this.#principalRates.add(call.grant, counted + refused, this.#elapsedMs);\n",
+    replacement: "",
+    tests: ["test/ingest/rate-limit.test.ts"],
+  },
+  {
+    name: "the calls of an old connection are not asked to end",
+    file: "lib/rpc/connections.ts",
+    text: "        draining.abort();\n",
+    replacement: "",
+    tests: ["test/rpc/connections.test.ts"],
+  },
+  {
+    name: "figures are read without a token",
+    file: "lib/http/http-listener.ts",
+    text: '    if (route.scope !== "open") {',
+    replacement: '    if (route.scope === "admin") {',
+    tests: ["test/cli/operator-port.test.ts"],
+    only: "asks for a token",
   },
 ];

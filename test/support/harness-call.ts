@@ -1,6 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Settlement } from "../../ingest/call.ts";
-import type { RateDelay } from "../../ingest/device-rates.ts";
+import type { RateDelay } from "../../ingest/rates.ts";
 import type { CallMethod } from "../../ingest/slab.ts";
 import type { DeviceAck, Refusal, Registered } from "../../proto/gen/telemetry/v1/batch_pb.js";
 import {

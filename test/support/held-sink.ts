@@ -26,7 +26,7 @@ export class HeldSink implements SlabSink {
   }
 
   /** Settles the first slab: each call gets the bytes of its messages back. */
-  settleFirst(answers: readonly Uint8Array[] = []): void {
+  settleFirst(answers: readonly Uint8Array[] = [], fairBytes?: number): void {
     const slab = this.slabs.shift();
     if (slab === undefined) throw new Error("there is no slab to settle");
     const bytes = new Map<number, number>();
@@ -34,6 +34,7 @@ export class HeldSink implements SlabSink {
     this.inlet.onSettled(
       [...bytes].map(([call, bytes]) => ({ call, bytes, answers, end: undefined })),
       slab.bytes.length,
+      fairBytes,
     );
   }
 }

@@ -3,6 +3,7 @@ import { Admission } from "../../ingest/admission.ts";
 import { ChangeCollector } from "../../ingest/change-collector.ts";
 import { DeviceEvents } from "../../ingest/device-events.ts";
 import { Flusher } from "../../ingest/flusher.ts";
+import { encodeGrant } from "../../ingest/grant.ts";
 import { ingestPipeline, type Outcome } from "../../ingest/pipeline.ts";
 import { Purge } from "../../ingest/purge.ts";
 import { defaultQuotas, type IngestQuotas } from "../../ingest/quotas.ts";
@@ -10,6 +11,7 @@ import { recover } from "../../ingest/recovery.ts";
 import { RegistryWrites } from "../../ingest/registry-writes.ts";
 import { Sessions } from "../../ingest/sessions.ts";
 import { type CallMethod, type Slab, SlabBuilder } from "../../ingest/slab.ts";
+import { anyone } from "../../lib/access/principal.ts";
 import { defaultTiers } from "../../lib/aggregate/tiers.ts";
 import { latenessMsDefault, storeRetryMs } from "../../lib/base/limits.ts";
 import { MemoryStore } from "../../lib/store/memory/memory-store.ts";
@@ -85,11 +87,11 @@ export class IngestHarness {
     for (const settlement of outcome.settlements) this.#calls.get(settlement.call)?.settle(settlement);
   }
 
-  open(method: CallMethod = "stream"): HarnessCall {
+  open(method: CallMethod = "stream", principal = anyone): HarnessCall {
     const id = this.#calls.size + 1;
     const call = new HarnessCall(method, (event, message) => this.#builder.add(id, event, message));
     this.#calls.set(id, call);
-    this.#builder.add(id, `open ${method}`);
+    this.#builder.add(id, `open ${method}`, encodeGrant(principal));
     return call;
   }
 

@@ -2,6 +2,7 @@ import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { ChangeCollector } from "../../ingest/change-collector.ts";
 import { anyone } from "../../lib/access/principal.ts";
 import { latenessMsDefault } from "../../lib/base/limits.ts";
+import { neverAborted } from "../../lib/base/wait.ts";
 import { DeviceFeed } from "../../lib/store/device-feed.ts";
 import { LiveFeed } from "../../lib/store/live-feed.ts";
 import type { AggregateReader } from "../../lib/store/store.ts";
@@ -116,7 +117,7 @@ export class LiveServer {
       over.abort();
     };
     const message = create(SubscribeRequestSchema, request);
-    const context = { signal: over.signal, principal: anyone, cut };
+    const context = { signal: over.signal, principal: anyone, draining: neverAborted, cut };
     const responses = queryHandlers(this.#options).subscribe(message, context)[Symbol.asyncIterator]();
     return {
       async next() {

@@ -1,7 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { onTestFinished } from "vitest";
 import type { TelemetryError } from "../../lib/base/errors.ts";
-import type { Log } from "../../lib/base/log.ts";
+import { type Log, silentLog } from "../../lib/base/log.ts";
 import type { Encoding } from "../../lib/rpc/binding.ts";
 import { Channel, type Client } from "../../lib/rpc/client.ts";
 import { everyMethod } from "../../lib/rpc/gate.ts";
@@ -24,11 +24,12 @@ export async function serve<S extends DescService, E extends Encoding>(
   handlers: Partial<Handlers<S, E>>,
 ): Promise<ServedService<S, E>> {
   const warnings: string[] = [];
-  const log: Log = { info: () => {}, warn: (message) => void warnings.push(message) };
+  const log: Log = { ...silentLog, warn: (message) => void warnings.push(message) };
   const rpc = new RpcServer(log);
   rpc.add(service, encoding, handlers as Handlers<S, E>, everyMethod(service, "query"));
   const { address } = await rpc.listen("127.0.0.1:0");
-  const channel = new Channel(address);
+  // Tests see each answer of the server.
+  const channel = new Channel(address, { retries: false });
   onTestFinished(async () => {
     channel.close();
     await rpc.close(0);

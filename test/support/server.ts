@@ -12,7 +12,8 @@ import { IngestService } from "../../proto/gen/telemetry/v1/ingest_service_pb.js
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 
 /** What a test's server has of its own. */
-export type ServerTimes = Pick<ServerOptions, "latenessMs" | "keepRaw"> & Partial<Pick<ServerOptions, "tiers">>;
+export type ServerTimes = Pick<ServerOptions, "latenessMs" | "keepRaw" | "http" | "access" | "durability"> &
+  Partial<Pick<ServerOptions, "tiers">>;
 
 /** A whole server on a free port and a data directory of its own, with a channel to it. */
 export class TestServer {
@@ -42,7 +43,7 @@ export class TestServer {
       quotas: { ...defaultQuotas, ...quotas },
       ...this.#times,
     });
-    this.#running = { server, channel: new Channel(server.address) };
+    this.#running = { server, channel: new Channel(server.address, { retries: false }) };
   }
 
   async stop(): Promise<void> {
@@ -59,6 +60,11 @@ export class TestServer {
 
   get address(): string {
     return this.#started.server.address;
+  }
+
+  /** Of its HTTP port. */
+  get httpAddress(): string {
+    return this.#started.server.httpAddress ?? "";
   }
 
   get channel(): Channel {

@@ -15,7 +15,11 @@ import { silentLog } from "../../lib/base/log.ts";
 import { methodsOf } from "../../lib/rpc/binding.ts";
 import { makeAuthority, makeClientPair, makeServerPair } from "../../lib/rpc/certificates.ts";
 import { Channel, type ChannelOptions, type ClientStream, type ClientUpload } from "../../lib/rpc/client.ts";
+import type { MethodScope } from "../../lib/rpc/gate.ts";
 import type { ClientTls } from "../../lib/rpc/tls.ts";
+import { Health } from "../../proto/gen/grpc/health/v1/health_pb.js";
+import { ServerReflection } from "../../proto/gen/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as ServerReflectionV1alpha } from "../../proto/gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { AdminService } from "../../proto/gen/telemetry/v1/admin_service_pb.js";
 import { DeviceService } from "../../proto/gen/telemetry/v1/device_service_pb.js";
 import { IngestService, RejectReason } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
@@ -25,9 +29,12 @@ import { collect, failureOf } from "../support/rpc.ts";
 
 /** Every method by every kind of caller: a method that is new and has no row here fails. */
 
-const services = [IngestService, QueryService, DeviceService, AdminService];
-const methods = services.flatMap((service) => methodsOf(service));
-const needed: Readonly<Record<string, Scope>> = {
+const services = [IngestService, QueryService, DeviceService, AdminService, Health, ServerReflection];
+const methods: readonly [string, DescMethod][] = [
+  ...services.flatMap((service) => methodsOf(service)),
+  ...methodsOf(ServerReflectionV1alpha).map(([name, method]): [string, DescMethod] => [`${name} of v1alpha`, method]),
+];
+const needed: Readonly<Record<string, MethodScope>> = {
   pushBatch: "ingest",
   uploadBatches: "ingest",
   streamBatches: "ingest",
@@ -44,6 +51,11 @@ const needed: Readonly<Record<string, Scope>> = {
   deleteDevice: "admin",
   resetDevice: "admin",
   backUp: "admin",
+  check: "open",
+  list: "open",
+  watch: "open",
+  serverReflectionInfo: "open",
+  "serverReflectionInfo of v1alpha": "open",
 };
 
 const tokens = Object.fromEntries(
@@ -108,9 +120,9 @@ async function firstOf(responses: AsyncIterable<unknown>): Promise<void> {
 }
 
 /** Calls a method with an empty request. @returns the reason of its failure; empty: it was let in */
-async function verdict(channel: Channel, [name, { methodKind, parent }]: [string, DescMethod]): Promise<string> {
+async function verdict(channel: Channel, { methodKind, parent, localName }: DescMethod): Promise<string> {
   const client = channel.client(parent, "bytes") as Record<string, (...args: unknown[]) => unknown>;
-  const run = (...args: unknown[]) => client[name]?.(...args);
+  const run = (...args: unknown[]) => client[localName]?.(...args);
   const request = new Uint8Array();
   try {
     if (methodKind === "unary") await run(request, { timeoutMs: 10_000 });
@@ -131,12 +143,13 @@ async function verdict(channel: Channel, [name, { methodKind, parent }]: [string
 
 async function verdicts(options: ChannelOptions): Promise<Record<string, string>> {
   const channel = channelTo(options);
-  const entries = await Promise.all(methods.map(async (method) => [method[0], await verdict(channel, method)]));
+  const entries = await Promise.all(methods.map(async ([name, method]) => [name, await verdict(channel, method)]));
   return Object.fromEntries(entries);
 }
 
-const forAll = (of: (scope: Scope) => string) =>
-  Object.fromEntries(Object.entries(needed).map(([name, scope]) => [name, of(scope)]));
+/** What each method comes to: an open one answers whoever calls. */
+const forAll = (of: (scope: Scope) => string, open = "") =>
+  Object.fromEntries(Object.entries(needed).map(([name, scope]) => [name, scope === "open" ? open : of(scope)]));
 
 describe("every method", () => {
   it("has a row", () => {
@@ -149,10 +162,15 @@ describe("every method", () => {
     ["a token that has expired", () => bearer("expired"), "CREDENTIALS_EXPIRED"],
     ["a token that was revoked", () => bearer("revoked"), "CREDENTIALS_INVALID"],
     ["a wrong password", () => basic("anna:pass"), "CREDENTIALS_INVALID"],
-    ["a certificate of another authority", () => ({ tls: { ...tls, pair: pairs["wrong authority"] } }), "UNAVAILABLE"],
-    ["a certificate that has ended", () => ({ tls: { ...tls, pair: pairs["expired"] } }), "UNAVAILABLE"],
-  ])("refuses %s", async (_, options, reason) => {
+  ])("refuses %s, unless it is open", async (_, options, reason) => {
     expect(await verdicts(options())).toEqual(forAll(() => reason));
+  });
+
+  it.each<[string, () => ChannelOptions]>([
+    ["a certificate of another authority", () => ({ tls: { ...tls, pair: pairs["wrong authority"] } })],
+    ["a certificate that has ended", () => ({ tls: { ...tls, pair: pairs["expired"] } })],
+  ])("cannot be called with %s", async (_, options) => {
+    expect(await verdicts(options())).toEqual(forAll(() => "UNAVAILABLE", "UNAVAILABLE"));
   });
 
   it.each(scopes)("takes a token with the scope %s where that is needed, and nowhere else", async (scope) => {

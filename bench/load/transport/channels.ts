@@ -2,9 +2,9 @@ import { Channel } from "../../../lib/rpc/client.ts";
 import type { GeneratorPlan } from "../messages.ts";
 import { connectTimeoutMs, type TransportOptions } from "./transport.ts";
 
-/** A gRPC connection to the server of the benchmark. */
+/** A gRPC connection to the server of the benchmark. What fails is counted, not repeated: HTTP repeats nothing either. */
 export function channelTo({ grpc, ca }: GeneratorPlan["addresses"], gzip = false): Channel {
-  return new Channel(grpc, { tls: ca === undefined ? undefined : { ca }, gzip });
+  return new Channel(grpc, { tls: ca === undefined ? undefined : { ca }, gzip, retries: false });
 }
 
 /** The gRPC connections of a cell. */

@@ -8,8 +8,6 @@ import { withServerFlags } from "../../server-flags.ts";
 import { printJson, printLine } from "../../terminal.ts";
 import { labelArgument } from "../query.ts";
 
-const timeoutMs = 10_000;
-
 export const labelSetting = () =>
   setting("--label <label=value>", "a label of the device; can be given again").argParser(labelArgument("--label"));
 export const descriptionSetting = () => setting("--description <text>", "what it is, for people");
@@ -37,7 +35,7 @@ Examples:
       const channel = await connect(server);
       try {
         const client = channel.client(DeviceService, "messages");
-        const { device } = await client.createDevice({ deviceId, labels: { ...label }, description }, { timeoutMs });
+        const { device } = await client.createDevice({ deviceId, labels: { ...label }, description });
         if (!json) printLine(`${deviceId}: created`);
         else if (device !== undefined) printJson(toJson(DeviceSchema, device, { alwaysEmitImplicit: true }));
       } finally {

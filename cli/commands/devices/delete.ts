@@ -5,8 +5,6 @@ import { setting } from "../../options.ts";
 import { withServerFlags } from "../../server-flags.ts";
 import { printLine } from "../../terminal.ts";
 
-const timeoutMs = 10_000;
-
 export function addDelete(devices: Command): void {
   withServerFlags(
     devices
@@ -28,7 +26,7 @@ Examples:
     .action(async (deviceId, { force = false, ...server }) => {
       const channel = await connect(server);
       try {
-        await channel.client(DeviceService, "messages").deleteDevice({ deviceId, force }, { timeoutMs });
+        await channel.client(DeviceService, "messages").deleteDevice({ deviceId, force });
         printLine(`${deviceId}: deleted`);
       } finally {
         channel.close();

@@ -15,7 +15,6 @@ import { jsonSetting } from "../../options.ts";
 import { withServerFlags } from "../../server-flags.ts";
 import { formatTable, printJson, printLine } from "../../terminal.ts";
 
-const timeoutMs = 10_000;
 /** Gaps of a table; --json has all that the server tells. */
 const gapsShown = 20;
 
@@ -25,6 +24,7 @@ export function addGet(devices: Command): void {
       .command("get")
       .description("tell all that is known of one device")
       .addArgument(new Argument("<device>", "id of the device")),
+    { several: true },
   )
     .addOption(jsonSetting())
     .addHelpText(
@@ -39,7 +39,7 @@ Examples:
     .action(async (deviceId, { json, ...server }) => {
       const channel = await connect(server);
       try {
-        const detail = await channel.client(QueryService, "messages").getDevice({ deviceId }, { timeoutMs });
+        const detail = await channel.client(QueryService, "messages").getDevice({ deviceId });
         if (json) printJson(toJson(GetDeviceResponseSchema, detail, { alwaysEmitImplicit: true }));
         else for (const line of detailLines(detail)) printLine(line);
       } finally {

@@ -15,14 +15,13 @@ import { withServerFlags } from "../../server-flags.ts";
 import { fitTable, lineWidth, log, printJson, printLine } from "../../terminal.ts";
 import { whereSetting } from "../query.ts";
 
-const timeoutMs = 10_000;
-
 export function addList(devices: Command): void {
   withServerFlags(
     devices
       .command("list")
       .description("list the devices by id")
       .addArgument(new Argument("[pattern...]", "those whose ids begin so: 'truck-*'")),
+    { several: true },
   )
     .addOption(whereSetting())
     .addOption(jsonSetting())
@@ -70,7 +69,7 @@ interface Filter {
 async function* listed(client: Client<typeof QueryService, "messages">, filter: Filter): AsyncGenerator<Device> {
   for (let pageToken: string | undefined = ""; pageToken !== undefined; ) {
     const request = { ...filter, pageSize: pageSizeMax, pageToken };
-    const page: ListDevicesResponse = await client.listDevices(request, { timeoutMs });
+    const page: ListDevicesResponse = await client.listDevices(request);
     yield* page.devices;
     pageToken = page.nextPageToken === "" ? undefined : page.nextPageToken;
   }

@@ -10,8 +10,6 @@ import { withServerFlags } from "../../server-flags.ts";
 import { printJson, printLine } from "../../terminal.ts";
 import { descriptionSetting, labelSetting } from "./create.ts";
 
-const timeoutMs = 10_000;
-
 export function addUpdate(devices: Command): void {
   withServerFlags(
     devices
@@ -47,7 +45,7 @@ Examples:
       const channel = await connect(server);
       try {
         const request = { deviceId, labels: { ...label }, description: description ?? "", updateMask: { paths } };
-        const { device } = await channel.client(DeviceService, "messages").updateDevice(request, { timeoutMs });
+        const { device } = await channel.client(DeviceService, "messages").updateDevice(request);
         if (device === undefined) return;
         if (json) printJson(toJson(DeviceSchema, device, { alwaysEmitImplicit: true }));
         else printLine(`${deviceId}: updated; ${labelsCell(device.labels) || "no labels"}`);

@@ -20,6 +20,7 @@ export function addWatchDevices(devices: Command): void {
       .command("watch")
       .description("show what happens to devices")
       .addArgument(new Argument("[pattern...]", "those whose ids begin so: 'truck-*'")),
+    { several: true },
   )
     .addOption(whereSetting())
     .addOption(setting("--changes-only", "without the devices that there are"))

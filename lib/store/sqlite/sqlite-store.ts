@@ -5,7 +5,9 @@ import type { SeriesRange } from "../../aggregate/roll-up.ts";
 import type { Shard } from "../../aggregate/shard.ts";
 import { keptFromMs, type Tier } from "../../aggregate/tiers.ts";
 import type { WindowTable } from "../../aggregate/window-table.ts";
-import { reach } from "../../base/faults.ts";
+import { systemClock } from "../../base/clock.ts";
+import { DurationHistogram } from "../../base/duration-histogram.ts";
+import { meetsFullDisk, reach } from "../../base/faults.ts";
 import { gapsPerDeviceMax } from "../../base/limits.ts";
 import { isOver, type RawRetention } from "../raw-retention.ts";
 import type { PurgePosition } from "../registry.ts";
@@ -112,6 +114,9 @@ export class SqliteStore implements AggregateStore, Journal {
   readonly #deleted: SqliteDeletedDevices;
   readonly #logBytesMax: number;
   readonly #pageBytes: number;
+  /** Time of moving the log into the database. */
+  readonly checkpoints = new DurationHistogram();
+  #fsyncs = 0;
   /** The log is emptied when it is longer. */
   #checkpointBytes = checkpointBytes;
 
@@ -149,6 +154,11 @@ export class SqliteStore implements AggregateStore, Journal {
 
   get settled(): JournalPosition {
     return this.#settled;
+  }
+
+  /** Since it was opened: one of the log for each commit that must be on disk, one of the database for each checkpoint. */
+  get fsyncs(): number {
+    return this.#fsyncs;
   }
 
   get commits(): number {
@@ -219,6 +229,7 @@ export class SqliteStore implements AggregateStore, Journal {
   }
 
   append(records: Uint8Array | undefined, catalog: CatalogStep | undefined, span: GroupSpan = noSpan): JournalPosition {
+    if (meetsFullDisk()) throw new Database.SqliteError("database or disk is full", "SQLITE_FULL");
     const position = records === undefined ? this.#position : this.#position + 1;
     const { receivedMs, fromMs = null, toMs = null } = span;
     const write = () => {
@@ -233,6 +244,7 @@ export class SqliteStore implements AggregateStore, Journal {
         write();
       })();
     }
+    if (this.durability === "fsync") this.#fsyncs += 1;
     this.#position = position;
     this.#journalBytes += records?.length ?? 0;
     this.#acked.write(position);
@@ -359,7 +371,10 @@ export class SqliteStore implements AggregateStore, Journal {
   checkpoint(): boolean {
     if (!this.#log.isLongerThan(this.#checkpointBytes)) return false;
     reach("before-checkpoint");
+    const startMs = systemClock.elapsedMs();
     const [result] = this.#db.pragma("wal_checkpoint(PASSIVE)") as { log: number; checkpointed: number }[];
+    this.checkpoints.record(systemClock.elapsedMs() - startMs);
+    this.#fsyncs += 1;
     const logBytes = result.log * this.#pageBytes;
     // What a snapshot may still read of the log stays, and what comes is appended.
     const isHeld = result.log > result.checkpointed;

@@ -4,6 +4,7 @@ import { Delivery } from "../../../device-sim/uplink/delivery.ts";
 import type { DeviceLink } from "../../../device-sim/uplink/device-link.ts";
 import { Uplink, type UplinkMode } from "../../../device-sim/uplink/uplink.ts";
 import { systemClock } from "../../../lib/base/clock.ts";
+import { silentLog } from "../../../lib/base/log.ts";
 import { Prng } from "../../../lib/base/prng.ts";
 import { Channel } from "../../../lib/rpc/client.ts";
 
@@ -19,7 +20,8 @@ let uplinks = 0;
 
 /** @param address `HOST:PORT` */
 export function startUplink(address: string, mode: UplinkMode, spoolBytesMax = 256 * 1024): TestUplink {
-  const channel = new Channel(address);
+  // It would hide what the uplink itself does about a lost call.
+  const channel = new Channel(address, { retries: false });
   const delivery = new Delivery();
   const warnings: string[] = [];
   uplinks += 1;
@@ -33,7 +35,7 @@ export function startUplink(address: string, mode: UplinkMode, spoolBytesMax = 2
     clock: systemClock,
     prng: new Prng(uplinks, "uplink"),
     randomBytes: (length) => spoolIds.bytes(length),
-    log: { info: () => {}, warn: (message) => void warnings.push(message) },
+    log: { ...silentLog, warn: (message) => void warnings.push(message) },
   });
   onTestFinished(async () => {
     await uplink.close(0);
