@@ -142,13 +142,12 @@ function examineDisk(dataDir: string): Finding[] {
       { about: "file system", state: "problem", text: `${remote}: what it acks may not survive; use a local disk` },
     ];
   }
-  if (type === memoryFileSystem) {
-    return [
-      space,
-      { about: "file system", state: "warning", text: "in memory: nothing of it survives a restart of the machine" },
-    ];
-  }
-  return [space, examineFsync(directory)];
+  const found = [space, examineFsync(directory)];
+  if (type !== memoryFileSystem) return found;
+  return [
+    ...found,
+    { about: "file system", state: "warning", text: "in memory: nothing of it survives a restart of the machine" },
+  ];
 }
 
 /** Whether the disk does what an ack promises, as far as its speed tells. */

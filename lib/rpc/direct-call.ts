@@ -46,7 +46,7 @@ export interface DirectCall {
 export type DirectHandler = (call: DirectCall, principal: Principal) => DirectReceiver;
 
 /** What calls of every method need. */
-export interface DirectContext {
+export interface CallEnvironment {
   readonly gate: Gate;
   readonly connections: Connections;
   readonly onCallOver: OnCallOver;
@@ -69,7 +69,7 @@ export class Direct {
  */
 export class Http2Call implements DirectCall {
   readonly #stream: ServerHttp2Stream;
-  readonly #context: DirectContext;
+  readonly #context: CallEnvironment;
   readonly #splitter = new MessageSplitter(messageBytesHardMax);
   #receiver: DirectReceiver | undefined;
   #isReading = true;
@@ -80,7 +80,7 @@ export class Http2Call implements DirectCall {
   #failure: TelemetryError | undefined;
   #status = cancelled;
 
-  constructor(stream: ServerHttp2Stream, context: DirectContext) {
+  constructor(stream: ServerHttp2Stream, context: CallEnvironment) {
     this.#stream = stream;
     this.#context = context;
   }
@@ -218,7 +218,7 @@ export function carry(
   call: ServerDuplexStream<unknown, unknown>,
   handler: DirectHandler,
   principal: Principal,
-  { connections, log }: DirectContext,
+  { connections, log }: CallEnvironment,
 ): void {
   let isEnding = false;
   let isReading = true;
@@ -277,7 +277,11 @@ export function carry(
  * stay with it.
  * @param handlers by path of the method
  */
-export function divert(http2: Http2Server, handlers: ReadonlyMap<string, DirectHandler>, context: DirectContext): void {
+export function divert(
+  http2: Http2Server,
+  handlers: ReadonlyMap<string, DirectHandler>,
+  context: CallEnvironment,
+): void {
   const general = http2.listeners("stream") as ((...args: unknown[]) => void)[];
   http2.removeAllListeners("stream");
   http2.on("stream", (stream, headers, ...rest) => {

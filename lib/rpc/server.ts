@@ -35,7 +35,7 @@ import { logCalls, type OnCallOver } from "./call-over.ts";
 import { Connections, type ConnectionTimes } from "./connections.ts";
 import { cutCall } from "./cut.ts";
 import { boundDecompression } from "./decompression.ts";
-import { carry, Direct, type DirectContext, type DirectHandler, divert } from "./direct-call.ts";
+import { type CallEnvironment, carry, Direct, type DirectHandler, divert } from "./direct-call.ts";
 import { flushed, incoming } from "./flow.ts";
 import { Gate, type MethodScopes, principalOf } from "./gate.ts";
 import { boundConnections, http2ServerOf, setReceiveWindow } from "./http2-servers.ts";
@@ -195,7 +195,7 @@ export class RpcServer {
     this.#connections.close();
   }
 
-  get #context(): DirectContext {
+  get #context(): CallEnvironment {
     return {
       gate: this.#gate,
       connections: this.#connections,
@@ -232,7 +232,7 @@ interface AnyCall extends EventEmitter {
 /** One for all: an exception of its own, with its stack, took a twentieth of a unary call. */
 const callOver = new Error("the call is over");
 
-function contextOf(call: AnyCall, { connections }: DirectContext): CallContext {
+function contextOf(call: AnyCall, { connections }: CallEnvironment): CallContext {
   const controller = new AbortController();
   // Fires after success too: it means that the call is over.
   call.on("cancelled", () => controller.abort(callOver));
@@ -257,7 +257,7 @@ function answer(handled: Promise<unknown>, callback: Callback, log: Log): void {
   );
 }
 
-function unary(handler: (request: unknown, context: CallContext) => Promise<unknown>, shared: DirectContext) {
+function unary(handler: (request: unknown, context: CallContext) => Promise<unknown>, shared: CallEnvironment) {
   return (call: ServerUnaryCall<unknown, unknown>, callback: Callback) =>
     answer(
       attempt(async () => await handler(checkRead(call.request), contextOf(call, shared))),
@@ -268,7 +268,7 @@ function unary(handler: (request: unknown, context: CallContext) => Promise<unkn
 
 function client_streaming(
   handler: (requests: AsyncIterable<unknown>, context: CallContext) => Promise<unknown>,
-  shared: DirectContext,
+  shared: CallEnvironment,
 ) {
   return (call: ServerReadableStream<unknown, unknown>, callback: Callback) => {
     const context = contextOf(call, shared);
@@ -283,7 +283,7 @@ function client_streaming(
 
 function server_streaming(
   handler: (request: unknown, context: CallContext) => AsyncIterable<unknown>,
-  shared: DirectContext,
+  shared: CallEnvironment,
 ) {
   return (call: ServerWritableStream<unknown, unknown>) => {
     const context = contextOf(call, shared);
@@ -293,7 +293,7 @@ function server_streaming(
 
 function bidi_streaming(
   handler: Direct | ((requests: AsyncIterable<unknown>, context: CallContext) => AsyncIterable<unknown>),
-  shared: DirectContext,
+  shared: CallEnvironment,
 ) {
   return (call: ServerDuplexStream<unknown, unknown>) => {
     // A client keeps what it has sent, for a retry, until it sees the headers.

@@ -37,6 +37,11 @@ afterAll(async () => {
   for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true });
 });
 
+// A hook that fails keeps those behind it from running.
+process.once("exit", () => {
+  for (const cli of running) cli.killNow();
+});
+
 /** A directory that is removed after the tests of the file. */
 export async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "tidemark-system-"));
@@ -99,13 +104,18 @@ export class Cli {
 
   /** Ends it and everything that it has started, at once. */
   async kill(): Promise<void> {
+    this.killNow();
+    if (this.#child.pid !== undefined) await this.ended;
+  }
+
+  /** The same, without waiting for it. */
+  killNow(): void {
     if (this.#over || this.#child.pid === undefined) return;
     try {
       process.kill(-this.#child.pid, "SIGKILL");
     } catch {
       // It has just ended.
     }
-    await this.ended;
   }
 
   async #end(): Promise<Ended> {
