@@ -190,9 +190,9 @@ function examineDatabase(dataDir: string, nowMs: number): Finding[] {
     checkUndamaged(dataDir, file);
     const db = openForReading(dataDir);
     try {
-      const pragmas = Object.entries(readPragmas(db)).map(([name, value]) => `${name}=${value}`);
+      const { journal_mode, page_size } = readPragmas(db);
       const latestMs = db.prepare("SELECT max(received_ms) FROM journal").pluck().get() as number | null;
-      const text = `${formatSizeRounded(statSync(file).size)}, not damaged as far as is seen; ${pragmas.join(" ")}`;
+      const text = `${formatSizeRounded(statSync(file).size)}, not damaged as far as is seen; journal_mode=${journal_mode}, page_size=${page_size}`;
       const found: Finding = { about, state: "ok", text };
       if (latestMs === null || latestMs <= nowMs) return [found];
       const aheadMs = Math.round((latestMs - nowMs) / 1_000) * 1_000;
@@ -253,7 +253,7 @@ function existing(directory: string): string {
 }
 
 function formatSizeRounded(bytes: number): string {
-  const unit = bytes >= 1024 ** 3 ? 1024 ** 3 : 1024 ** 2;
+  const unit = [1024 ** 3, 1024 ** 2].find((each) => bytes >= each) ?? 1024;
   return formatSize(Math.round(bytes / unit) * unit);
 }
 
