@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { parseDuration } from "../lib/base/duration.ts";
 import { errorMessage, invalidField } from "../lib/base/errors.ts";
+import { hostOf } from "../lib/base/host-port.ts";
 import { metricsPerRegistrationMax } from "../lib/base/limits.ts";
 
 /** A flag that can also be set by `TIDEMARK_<FLAG>` and in the configuration file. */
@@ -56,7 +57,7 @@ export function oneHostPort(flag: string) {
 
 /** Whether nobody on the network reaches it, or is on the way to it. @param address `HOST:PORT` */
 export function isLoopback(address: string): boolean {
-  const host = address.slice(0, address.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
+  const host = hostOf(address);
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 

@@ -9,7 +9,6 @@ import { systemClock } from "../lib/base/clock.ts";
 import { latenessMsDefault, receiveWindowBytesDefault } from "../lib/base/limits.ts";
 import type { Log } from "../lib/base/log.ts";
 import type { ConnectionTimes } from "../lib/rpc/connections.ts";
-import type { Health } from "../lib/rpc/health.ts";
 import type { Listener, ListenerLimits } from "../lib/rpc/listener.ts";
 import { reflectionHandlers } from "../lib/rpc/reflection.ts";
 import { RpcServer } from "../lib/rpc/server.ts";
@@ -232,11 +231,6 @@ export class TidemarkServer {
   /** Whether it takes and answers all calls: not while it drains, or can store nothing. */
   get isReady(): boolean {
     return this.#parts.readiness.isReady;
-  }
-
-  /** What it tells probes. */
-  get health(): Health {
-    return this.#parts.readiness.health;
   }
 
   /** Settings of SQLite, as read back from it. */

@@ -1,16 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
-import { TLSSocket } from "node:tls";
 import { toJsonString } from "@bufbuild/protobuf";
 import { StatusSchema } from "../../proto/gen/google/rpc/status_pb.js";
 import { type Access, type Credentials, checkScope } from "../access/access.ts";
 import { type StatusName, TelemetryError } from "../base/errors.ts";
 import { httpHeaderBytesMax, httpIdleMsMax, httpRequestMsMax } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
-import { commonName, type MethodScope } from "../rpc/gate.ts";
+import { certificateOf, type MethodScope } from "../rpc/gate.ts";
 import { Listener, type ListenerOptions, type Protocol } from "../rpc/listener.ts";
-import { detailsRegistry, richStatus } from "../rpc/status.ts";
+import { detailsRegistry, internalError, logBug, richStatus } from "../rpc/status.ts";
 
 export interface HttpAnswer {
   readonly status: number;
@@ -109,8 +108,7 @@ function httpProtocol(answering: (request: IncomingMessage, response: ServerResp
 }
 
 function credentialsOf({ headers: { authorization }, socket }: IncomingMessage): Credentials {
-  const isKnown = socket instanceof TLSSocket && socket.authorized;
-  return { authorization, certificate: isKnown ? commonName(socket.getPeerCertificate().subject) : undefined };
+  return { authorization, certificate: certificateOf(socket) };
 }
 
 /** https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
@@ -131,11 +129,8 @@ const httpStatuses: Readonly<Record<StatusName, number>> = {
 
 /** The same error as gRPC tells, as JSON. An error that is not ours is a bug: it goes to the log. */
 function errorAnswer(error: unknown, log: Log): HttpAnswer {
-  const told =
-    error instanceof TelemetryError
-      ? error
-      : new TelemetryError("INTERNAL", "INTERNAL", "internal error; see the server's log");
-  if (told !== error) log.warn(`bug: ${error instanceof Error ? error.stack : String(error)}`);
+  const told = error instanceof TelemetryError ? error : new TelemetryError("INTERNAL", "INTERNAL", internalError);
+  if (told !== error) logBug(error, log);
   const status = told.reason === "METHOD_NOT_ALLOWED" ? 405 : httpStatuses[told.status];
   const body = toJsonString(StatusSchema, richStatus(told), { registry: detailsRegistry });
   return { status, contentType: "application/json", body: `${body}\n` };

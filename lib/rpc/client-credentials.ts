@@ -1,5 +1,6 @@
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
+import { hostOf } from "../base/host-port.ts";
 import type { ClientTls } from "./tls.ts";
 
 /**
@@ -22,7 +23,7 @@ export function credentialsOf(tls: ClientTls | undefined, addresses: readonly st
  * @param addresses `HOST:PORT` of each
  */
 function identityOfAny(addresses: readonly string[]) {
-  const hosts = addresses.map((address) => address.slice(0, address.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1"));
+  const hosts = addresses.map(hostOf);
   return (_: string, certificate: PeerCertificate): Error | undefined => {
     const failures = hosts.map((host) => checkServerIdentity(host, certificate));
     return failures.includes(undefined) ? undefined : failures[0];

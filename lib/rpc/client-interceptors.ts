@@ -1,5 +1,6 @@
-import { InterceptingCall, type Interceptor, status } from "@grpc/grpc-js";
+import { InterceptingCall, type Interceptor } from "@grpc/grpc-js";
 import { systemClock } from "../base/clock.ts";
+import { statusName } from "./call-over.ts";
 
 /** What becomes of every call of a client, in the form that grpc-js has for it. */
 
@@ -39,7 +40,7 @@ export function reports(onCall: (call: CallReport) => void): Interceptor {
       start(metadata, _, next) {
         next(metadata, {
           onReceiveStatus(ended, pass) {
-            onCall({ path, status: status[ended.code], durationMs: systemClock.elapsedMs() - startMs });
+            onCall({ path, status: statusName(ended.code), durationMs: systemClock.elapsedMs() - startMs });
             pass(ended);
           },
         });

@@ -1,5 +1,4 @@
 import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import { TLSSocket } from "node:tls";
 import { type ServerDuplexStream, status } from "@grpc/grpc-js";
 import type { Credentials, Identity } from "../access/access.ts";
 import type { Principal } from "../access/principal.ts";
@@ -9,7 +8,7 @@ import { messageBytesHardMax } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import { cancelled, type OnCallOver, statusName } from "./call-over.ts";
 import { type Connections, peerOf } from "./connections.ts";
-import { commonName, type Gate } from "./gate.ts";
+import { certificateOf, type Gate } from "./gate.ts";
 import { joinMessages, MessageSplitter } from "./message-splitter.ts";
 import { toStatus } from "./status.ts";
 
@@ -304,9 +303,7 @@ const certificates = new WeakMap<object, string | undefined>();
 function credentialsOf({ session }: ServerHttp2Stream, { authorization }: IncomingHttpHeaders): Credentials {
   if (session === undefined) return { authorization, certificate: undefined };
   if (!certificates.has(session)) {
-    const { socket } = session;
-    const isKnown = socket instanceof TLSSocket && socket.authorized;
-    certificates.set(session, isKnown ? commonName(socket.getPeerCertificate().subject) : undefined);
+    certificates.set(session, certificateOf(session.socket));
   }
   return { authorization, certificate: certificates.get(session) };
 }

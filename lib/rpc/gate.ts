@@ -1,3 +1,5 @@
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { DescService } from "@bufbuild/protobuf";
 import {
   type Metadata,
@@ -141,7 +143,13 @@ export function principalOf(metadata: Metadata): Principal {
   return metadata.getOpaque(principalKey) as Principal;
 }
 
+/** The name of the certificate that a connection has shown, where it was found valid. */
+export function certificateOf(socket: Socket): string | undefined {
+  const isValid = socket instanceof TLSSocket && socket.authorized;
+  return isValid ? commonName(socket.getPeerCertificate().subject) : undefined;
+}
+
 /** @returns undefined when there is none, or more than one */
-export function commonName(subject: { readonly CN?: unknown } | undefined): string | undefined {
+function commonName(subject: { readonly CN?: unknown } | undefined): string | undefined {
   return typeof subject?.CN === "string" ? subject.CN : undefined;
 }

@@ -4,8 +4,9 @@ import {
 } from "../../proto/gen/grpc/health/v1/health_pb.js";
 import { invalidField, TelemetryError } from "../base/errors.ts";
 import { healthServiceCharsMax, healthWatchesMax } from "../base/limits.ts";
+import type { Slots } from "../base/slots.ts";
 import { Change } from "../base/wait.ts";
-import { OpenCalls } from "./open-calls.ts";
+import { openCalls } from "./open-calls.ts";
 import type { Handlers } from "./server.ts";
 
 const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = ServingStatus;
@@ -23,10 +24,10 @@ export class Health {
   readonly #statuses = new Map<string, ServingStatus>();
   readonly #change = new Change();
   readonly #ending = new AbortController();
-  readonly #watches: OpenCalls;
+  readonly #watches: Slots;
 
   constructor({ watchesMax = healthWatchesMax }: HealthOptions = {}) {
-    this.#watches = new OpenCalls("health watches", watchesMax);
+    this.#watches = openCalls("health watches", watchesMax);
   }
 
   /** @param service its full name; empty: the server as a whole */
@@ -58,7 +59,7 @@ export class Health {
 
   async *#watch(service: string, signal: AbortSignal): AsyncGenerator<{ status: ServingStatus }, void> {
     checkName(service);
-    const leave = this.#watches.enter();
+    const leave = await this.#watches.take(signal);
     const over = AbortSignal.any([signal, this.#ending.signal]);
     let told: ServingStatus | undefined;
     try {

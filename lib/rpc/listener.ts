@@ -1,6 +1,7 @@
 import type { Server, Socket } from "node:net";
 import type { TLSSocket, TlsOptions, Server as TlsServer } from "node:tls";
 import { errorMessage, TelemetryError } from "../base/errors.ts";
+import { hostOf } from "../base/host-port.ts";
 import { connectionsMaxDefault, connectionsPerAddressMaxDefault, handshakeMsMaxDefault } from "../base/limits.ts";
 import { type ServerTls, tlsVersionMin } from "./tls.ts";
 
@@ -65,7 +66,6 @@ export class Listener {
    */
   static async listen(address: string, options: ListenerOptions, protocol: Protocol): Promise<Listener> {
     const colon = address.lastIndexOf(":");
-    const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
     const { tls } = options;
     const server = protocol.createServer(
       tls && {
@@ -79,7 +79,7 @@ export class Listener {
     try {
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
-        server.listen(Number(address.slice(colon + 1)), host, () => resolve());
+        server.listen(Number(address.slice(colon + 1)), hostOf(address), () => resolve());
       });
     } catch (error) {
       const inUse = errorMessage(error).includes("EADDRINUSE");

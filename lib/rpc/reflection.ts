@@ -15,7 +15,7 @@ import {
 import { errorMessage, TelemetryError } from "../base/errors.ts";
 import { reflectionCallsMax, reflectionRequestBytesMax } from "../base/limits.ts";
 import { DescriptorIndex } from "./descriptor-index.ts";
-import { OpenCalls } from "./open-calls.ts";
+import { openCalls } from "./open-calls.ts";
 
 export interface ReflectionOptions {
   /** What is told of. They are looked at when the first request comes: by then all are there. */
@@ -40,11 +40,11 @@ export function reflectionHandlers({
   ending,
   callsMax = reflectionCallsMax,
 }: ReflectionOptions): ReflectionHandlers {
-  const calls = new OpenCalls("reflection calls", callsMax);
+  const calls = openCalls("reflection calls", callsMax);
   let index: DescriptorIndex | undefined;
   return {
     async *serverReflectionInfo(requests) {
-      const leave = calls.enter();
+      const leave = await calls.take(ending);
       try {
         index ??= new DescriptorIndex(services);
         for await (const request of untilAborted(requests, ending)) yield respond(request, index);

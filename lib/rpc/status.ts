@@ -27,8 +27,8 @@ export type CallStatus = Pick<StatusObject, "code" | "details"> & Partial<Pick<S
  */
 export function toStatus(error: unknown, log: Log): CallStatus {
   if (!(error instanceof TelemetryError)) {
-    log.warn(`bug: ${error instanceof Error ? error.stack : String(error)}`);
-    return { code: status.INTERNAL, details: "internal error; see the server's log" };
+    logBug(error, log);
+    return { code: status.INTERNAL, details: internalError };
   }
   const { retryAfterMs } = error;
   const rich = richStatus(error);
@@ -39,6 +39,13 @@ export function toStatus(error: unknown, log: Log): CallStatus {
   } else if (error.status === "RESOURCE_EXHAUSTED") metadata.set("grpc-retry-pushback-ms", "-1");
   metadata.set(detailsKey, Buffer.from(toBinary(StatusSchema, rich)));
   return { code: rich.code, details: rich.message, metadata };
+}
+
+/** What a client learns of an error that is not ours. */
+export const internalError = "internal error; see the server's log";
+
+export function logBug(error: unknown, log: Log): void {
+  log.warn(`bug: ${error instanceof Error ? error.stack : String(error)}`);
 }
 
 /** An error with all that is told of it. */
