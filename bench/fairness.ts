@@ -1,11 +1,10 @@
 import { parseArgs } from "node:util";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { Channel } from "../lib/rpc/client.ts";
 import { encodeBatch, encodeBatchesMessage } from "../lib/wire/batch-encoder.ts";
-import { IngestService, StreamBatchesRequestSchema } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
-import { MetricKind } from "../proto/gen/telemetry/v1/metric_pb.js";
+import { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { printMachine } from "./measure.ts";
 import { BenchServer, startLoad } from "./processes.ts";
+import { registrationMessage } from "./registration-message.ts";
 
 /**
  * What one device that sends 100 times what it may does to the acks of the others: pairs of phases, without it and with
@@ -65,18 +64,7 @@ class LoudDevice {
   }
 
   async #send(deviceId: string): Promise<void> {
-    const registration = {
-      deviceHandle: 1,
-      deviceId,
-      spoolId: crypto.getRandomValues(new Uint8Array(16)),
-      metrics: handles.map((handle) => ({ handle, name: `metric-${handle}`, kind: MetricKind.GAUGE })),
-    };
-    await this.#stream.write(
-      toBinary(
-        StreamBatchesRequestSchema,
-        create(StreamBatchesRequestSchema, { message: { case: "registration", value: registration } }),
-      ),
-    );
+    await this.#stream.write(registrationMessage(1, deviceId, handles));
     const startMs = performance.now();
     let sequence = 0;
     while (!this.#isStopping) {

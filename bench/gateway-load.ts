@@ -1,9 +1,8 @@
 import { parseArgs } from "node:util";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { Channel } from "../lib/rpc/client.ts";
 import { encodeBatch, encodeBatchesMessage } from "../lib/wire/batch-encoder.ts";
-import { IngestService, StreamBatchesRequestSchema } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
-import { MetricKind } from "../proto/gen/telemetry/v1/metric_pb.js";
+import { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
+import { registrationMessage } from "./registration-message.ts";
 
 /**
  * Devices behind gateways, each with a batch of one reading per period, sent on time whether acks come or not, once all
@@ -81,7 +80,10 @@ async function run(gateway: number): Promise<void> {
     }
   };
   read().then(done.resolve, done.reject);
-  for (const device of mine) await stream.write(registration(device));
+  for (const device of mine) {
+    const deviceId = `load-${String(device + 1).padStart(5, "0")}`;
+    await stream.write(registrationMessage(device + 1, deviceId, handles));
+  }
   const dueAt = Array.from({ length: ticksPerPeriod }, (_, tick) => mine.filter((_, i) => i % ticksPerPeriod === tick));
   // As devices do: they learn there where to go on.
   const readyMs = await Promise.race([allRegistered.promise, done.promise.then(() => 0)]);
@@ -106,17 +108,4 @@ async function run(gateway: number): Promise<void> {
   stream.end();
   await done.promise;
   channel.close();
-}
-
-function registration(device: number): Uint8Array {
-  const value = {
-    deviceHandle: device + 1,
-    deviceId: `load-${String(device + 1).padStart(5, "0")}`,
-    spoolId: crypto.getRandomValues(new Uint8Array(16)),
-    metrics: handles.map((handle) => ({ handle, name: `metric-${handle}`, kind: MetricKind.GAUGE })),
-  };
-  return toBinary(
-    StreamBatchesRequestSchema,
-    create(StreamBatchesRequestSchema, { message: { case: "registration", value } }),
-  );
 }

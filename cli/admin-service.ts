@@ -9,11 +9,12 @@ import type { IngestQuotas } from "../ingest/quotas.ts";
 import type { Writer } from "../ingest/writer.ts";
 import type { Clock } from "../lib/base/clock.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
-import { heldWindowsMax, ingestBytesInFlightMax, selectionBytesMax } from "../lib/base/limits.ts";
+import { heldWindowsMax } from "../lib/base/limits.ts";
 import type { Handlers } from "../lib/rpc/server.ts";
 import { everySeries } from "../lib/store/selector.ts";
 import type { AdminService, HopSchema, IngestQuotasSchema } from "../proto/gen/telemetry/v1/admin_service_pb.js";
 import type { Subscriptions } from "../query/subscriptions.ts";
+import { type ByteHop, byteHops } from "./hops.ts";
 
 export interface AdminOptions {
   readonly dataDir: string;
@@ -33,15 +34,10 @@ export function adminHandlers(options: AdminOptions): Handlers<typeof AdminServi
   return {
     async getStatus() {
       // Read before the writer answers: while a commit holds it up, these are what one wants to know.
-      const { fullestCallBytes, callBytesMax, bytesInFlight, openCalls } = inlet;
-      const { fullestBytes } = subscriptions;
+      const { openCalls } = inlet;
+      const [calls, waiting, subscribers] = byteHops(inlet, subscriptions).map(byteHop);
       const status = await writer.call("status");
-      const hops = [
-        hop("calls", fullestCallBytes, callBytesMax, "bytes"),
-        hop("writer", bytesInFlight, ingestBytesInFlightMax, "bytes"),
-        hop("tables", status.heldWindows, heldWindowsMax, "windows"),
-        hop("subscribers", fullestBytes, selectionBytesMax, "bytes"),
-      ];
+      const hops = [calls, waiting, hop("tables", status.heldWindows, heldWindowsMax, "windows"), subscribers];
       return {
         storeIncarnation: Buffer.from(writer.ready.incarnation, "hex"),
         uptime: durationFromMs(Math.round(clock.elapsedMs() - startedMs)),
@@ -94,6 +90,10 @@ export function adminHandlers(options: AdminOptions): Handlers<typeof AdminServi
 }
 
 type Hop = MessageInitShape<typeof HopSchema> & { name: string; used: bigint; limit: bigint };
+
+function byteHop({ name, used, limit }: ByteHop): Hop {
+  return hop(name, used, limit, "bytes");
+}
 
 function hop(name: string, used: number, limit: number, unit: string): Hop {
   return { name, used: BigInt(used), limit: BigInt(limit), unit };

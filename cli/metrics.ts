@@ -3,13 +3,14 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry
 import type { Inlet } from "../ingest/inlet.ts";
 import type { Writer } from "../ingest/writer.ts";
 import { type HistogramCounts, histogramBounds } from "../lib/base/duration-histogram.ts";
-import { heldWindowsMax, ingestBytesInFlightMax, selectionBytesMax } from "../lib/base/limits.ts";
+import { heldWindowsMax } from "../lib/base/limits.ts";
 import { LoopDelay, type LoopDelays } from "../lib/base/loop-delay.ts";
 import type { CallOver } from "../lib/rpc/call-over.ts";
 import type { Listener } from "../lib/rpc/listener.ts";
 import { databaseFile } from "../lib/store/sqlite/database.ts";
 import { RefusalReason } from "../proto/gen/telemetry/v1/batch_pb.js";
 import type { Subscriptions } from "../query/subscriptions.ts";
+import { byteHops } from "./hops.ts";
 import { version } from "./version.ts";
 
 /** Where the figures come from. */
@@ -83,21 +84,19 @@ export class Metrics {
     );
     this.#count("tidemark_groups_total", "Groups stored in the journal, each with one commit", status.groups);
     this.#count("tidemark_fsyncs_total", "Times that the store made the disk keep what was written", measures.fsyncs);
+    const hops = byteHops(inlet, subscriptions);
     this.#setBy(
       "tidemark_queue_bytes",
       "What waits at a hop of the pipeline: the fullest call, all calls, the slowest subscriber",
       "hop",
-      [
-        ["calls", inlet.fullestCallBytes],
-        ["writer", inlet.bytesInFlight],
-        ["subscribers", subscriptions.fullestBytes],
-      ],
+      hops.map(({ name, used }) => [name, used]),
     );
-    this.#setBy("tidemark_queue_limit_bytes", "How much may wait at a hop", "hop", [
-      ["calls", inlet.callBytesMax],
-      ["writer", ingestBytesInFlightMax],
-      ["subscribers", selectionBytesMax],
-    ]);
+    this.#setBy(
+      "tidemark_queue_limit_bytes",
+      "How much may wait at a hop",
+      "hop",
+      hops.map(({ name, limit }) => [name, limit]),
+    );
     this.#set(
       "tidemark_windows_held",
       "Windows in memory, in the journal and not in their table yet",
