@@ -10,6 +10,6 @@ export default defineConfig({
     exclude: ["test/crash/**"],
     // Real servers on real sockets: two cores do better with few at a time, and some wait for others.
     maxWorkers: 3,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
   },
 });

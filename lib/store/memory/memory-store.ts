@@ -215,16 +215,22 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
   }
 
   nextStart(widthMs: number, fromMs: number, toMs: number): number | undefined {
-    const starts = this.#windowsOf(widthMs)
-      .map((table) => table.starts[0])
-      .filter((startMs) => startMs >= fromMs && startMs < toMs);
-    return starts.length === 0 ? undefined : Math.min(...starts);
+    let next: number | undefined;
+    for (const { tier, table } of this.#windows.values()) {
+      const startMs = table.starts[0];
+      if (tier.widthMs !== widthMs || startMs < fromMs || startMs >= toMs) continue;
+      if (next === undefined || startMs < next) next = startMs;
+    }
+    return next;
   }
 
   readWindows(widthMs: number, startMs: number, first: number, last: number, into: WindowTable): void {
-    const found = this.#windowsOf(widthMs)
-      .filter((table) => table.starts[0] === startMs && table.series[0] >= first && table.series[0] <= last)
-      .sort((a, b) => a.series[0] - b.series[0]);
+    const found: WindowTable[] = [];
+    for (const { tier, table } of this.#windows.values()) {
+      if (tier.widthMs !== widthMs || table.starts[0] !== startMs) continue;
+      if (table.series[0] >= first && table.series[0] <= last) found.push(table);
+    }
+    found.sort((a, b) => a.series[0] - b.series[0]);
     for (const table of found) copyWindow(table, 0, into);
   }
 
