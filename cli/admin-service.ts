@@ -10,7 +10,7 @@ import type { Writer } from "../ingest/writer.ts";
 import type { Clock } from "../lib/base/clock.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
 import { heldWindowsMax } from "../lib/base/limits.ts";
-import type { Handlers } from "../lib/rpc/server.ts";
+import type { Handlers } from "../lib/rpc/handlers.ts";
 import { everySeries } from "../lib/store/selector.ts";
 import type { AdminService, HopSchema, IngestQuotasSchema } from "../proto/gen/telemetry/v1/admin_service_pb.js";
 import type { Subscriptions } from "../query/subscriptions.ts";

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Handlers } from "../lib/rpc/server.ts";
+import type { Handlers } from "../lib/rpc/handlers.ts";
 import type { DeviceService } from "../proto/gen/telemetry/v1/device_service_pb.js";
 import type { DeviceSchema } from "../proto/gen/telemetry/v1/query_service_pb.js";
 import { deviceNotFound } from "./registry.ts";

@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { Principal } from "../lib/access/principal.ts";
 import { TelemetryError } from "../lib/base/errors.ts";
 import { Direct, type DirectHandler } from "../lib/rpc/direct-call.ts";
-import type { CallContext, Handlers } from "../lib/rpc/server.ts";
+import type { CallContext, Handlers } from "../lib/rpc/handlers.ts";
 import type { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { StreamBatchesResponseSchema } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { HeldPushes } from "./held-pushes.ts";

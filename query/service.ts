@@ -1,6 +1,6 @@
 import type { Tier } from "../lib/aggregate/tiers.ts";
 import type { Clock } from "../lib/base/clock.ts";
-import type { Handlers } from "../lib/rpc/server.ts";
+import type { Handlers } from "../lib/rpc/handlers.ts";
 import type { DeviceFeed } from "../lib/store/device-feed.ts";
 import type { Standing } from "../lib/store/registry.ts";
 import type { Selector } from "../lib/store/selector.ts";

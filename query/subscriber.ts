@@ -11,7 +11,7 @@ import {
   timeMsMin,
 } from "../lib/base/limits.ts";
 import { waitFor } from "../lib/base/wait.ts";
-import type { CallContext } from "../lib/rpc/server.ts";
+import type { CallContext } from "../lib/rpc/handlers.ts";
 import type { FollowedWindow } from "../lib/store/live-feed.ts";
 import { SeriesIds } from "../lib/store/series-ids.ts";
 import type { Revision, SeriesRow } from "../lib/store/store.ts";

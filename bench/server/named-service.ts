@@ -1,5 +1,5 @@
 import { Direct, type DirectHandler } from "../../lib/rpc/direct-call.ts";
-import type { Handlers } from "../../lib/rpc/server.ts";
+import type { Handlers } from "../../lib/rpc/handlers.ts";
 import type { NamedService } from "../../proto/gen/bench/v1/named_service_pb.js";
 import { encodeAck, encodeNamedAck } from "./acks.ts";
 import type { Door } from "./door.ts";

@@ -11,6 +11,8 @@ export interface CallOver {
   readonly durationMs: number;
   /** `ADDRESS:PORT` of its client. */
   readonly peer: string;
+  /** What it was made by; gRPC unless told otherwise. */
+  readonly system?: "grpc" | "connect_rpc" | "http";
 }
 
 export type OnCallOver = (call: CallOver) => void;
@@ -31,9 +33,9 @@ const isRefusal = new Set(["UNAUTHENTICATED", "PERMISSION_DENIED"]);
  */
 export function logCalls(log: Log, clock: Clock): OnCallOver {
   const refusedAt = new Map<string, { ms: number; more: number }>();
-  return ({ path, status: name, durationMs, peer }) => {
+  return ({ path, status: name, durationMs, peer, system = "grpc" }) => {
     const fields = {
-      "rpc.system.name": "grpc",
+      "rpc.system.name": system,
       "rpc.method": path.slice(1),
       "rpc.response.status_code": name,
       "client.address": peer,

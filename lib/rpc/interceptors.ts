@@ -45,7 +45,8 @@ export function unaryDeadline(msMax: number, log: Log): ServerInterceptor {
   };
 }
 
-function tookTooLong(msMax: number): TelemetryError {
+/** For unary calls that the server gives up. */
+export function tookTooLong(msMax: number): TelemetryError {
   return new TelemetryError(
     "DEADLINE_EXCEEDED",
     "TOOK_TOO_LONG",

@@ -17,20 +17,11 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { type Access, openAccess } from "../access/access.ts";
-import type { Principal } from "../access/principal.ts";
-import { systemClock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { messageBytesHardMax, receiveWindowBytesDefault, unaryMsMax } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import { Prng } from "../base/prng.ts";
-import {
-  type Answered,
-  checkRead,
-  type Encoding,
-  methodDefinition,
-  methodPath,
-  methodsOf,
-  type Received,
-} from "./binding.ts";
+import { checkRead, type Encoding, methodDefinition } from "./binding.ts";
 import { logCalls, type OnCallOver } from "./call-over.ts";
 import { Connections, type ConnectionTimes } from "./connections.ts";
 import { cutCall } from "./cut.ts";
@@ -38,42 +29,15 @@ import { boundDecompression } from "./decompression.ts";
 import { type CallEnvironment, carry, Direct, type DirectHandler, divert } from "./direct-call.ts";
 import { flushed, incoming } from "./flow.ts";
 import { Gate, type MethodScopes, principalOf } from "./gate.ts";
+import type { CallContext, Handlers } from "./handlers.ts";
 import { boundConnections, http2ServerOf, setReceiveWindow } from "./http2-servers.ts";
 import { observing, unaryDeadline } from "./interceptors.ts";
 import { Listener, type ListenerOptions, type Protocol } from "./listener.ts";
+import { methodRows, type TableMethod } from "./method-table.ts";
 import { toStatus } from "./status.ts";
 
 // grpc-js would write to standard error what we throw or log ourselves.
 setLogVerbosity(logVerbosity.NONE);
-
-/** What a handler knows of its call. */
-export interface CallContext {
-  /** Aborted when the call is over: cancelled, past its deadline, or its connection is gone. */
-  readonly signal: AbortSignal;
-  readonly principal: Principal;
-  /** Aborted when its connection is to be given up: a stream that can go on elsewhere ends. */
-  readonly draining: AbortSignal;
-  /** Ends the call at once, for a client that does not read: whatever it has not taken is let go of. */
-  cut(): void;
-}
-
-/** A service's methods. What a handler throws becomes the call's status (`status.ts`). */
-export type Handlers<S extends DescService, E extends Encoding> = {
-  [K in keyof S["method"]]: Handler<S["method"][K], E>;
-};
-
-type Handler<M extends DescService["method"][string], E extends Encoding> = M["methodKind"] extends "unary"
-  ? (request: Received<M["input"], E>, context: CallContext) => Promise<Answered<M["output"], E>>
-  : M["methodKind"] extends "server_streaming"
-    ? (request: Received<M["input"], E>, context: CallContext) => AsyncIterable<Answered<M["output"], E>>
-    : M["methodKind"] extends "client_streaming"
-      ? (requests: AsyncIterable<Received<M["input"], E>>, context: CallContext) => Promise<Answered<M["output"], E>>
-      : BidiHandler<M, E> | (E extends "bytes" ? Direct : never);
-
-type BidiHandler<M extends DescService["method"][string], E extends Encoding> = (
-  requests: AsyncIterable<Received<M["input"], E>>,
-  context: CallContext,
-) => AsyncIterable<Answered<M["output"], E>>;
 
 export interface RpcServerOptions {
   /** What a client may send on a call before it is read. */
@@ -87,6 +51,16 @@ export interface RpcServerOptions {
   readonly unaryMsMax?: number;
 }
 
+/** The methods of a server, and what each call of them goes by. */
+export interface ServedCalls {
+  readonly methods: readonly TableMethod[];
+  readonly gate: Gate;
+  /** To be told of each call when it is over. */
+  readonly onCallOver: OnCallOver;
+  readonly clock: Clock;
+  readonly unaryMsMax: number;
+}
+
 /** What was revoked ends within this time. */
 const recheckMs = 1_000;
 
@@ -95,18 +69,21 @@ export class RpcServer {
   readonly #server: Server;
   readonly #direct = new Map<string, DirectHandler>();
   readonly #services: DescService[] = [];
+  readonly #methods: TableMethod[] = [];
   readonly #listeners: Listener[] = [];
   readonly #log: Log;
   readonly #gate: Gate;
   readonly #connections: Connections;
   readonly #onCallOver: OnCallOver;
   readonly #receiveWindowBytes: number;
+  readonly #unaryMsMax: number;
   readonly #rechecks: NodeJS.Timeout;
 
   constructor(log: Log, options: RpcServerOptions = {}) {
     const { access = openAccess, receiveWindowBytes = receiveWindowBytesDefault, connectionTimes = {} } = options;
     this.#log = log;
     this.#receiveWindowBytes = receiveWindowBytes;
+    this.#unaryMsMax = options.unaryMsMax ?? unaryMsMax;
     this.#gate = new Gate(access);
     this.#connections = new Connections(connectionTimes, systemClock, new Prng(systemClock.nowMs()));
     const logCall = logCalls(log, systemClock);
@@ -123,7 +100,7 @@ export class RpcServer {
       // From the wire to the handler.
       interceptors: [
         boundDecompression(observing(this.#onCallOver, systemClock), log),
-        unaryDeadline(options.unaryMsMax ?? unaryMsMax, log),
+        unaryDeadline(this.#unaryMsMax, log),
         this.#gate.interceptor(log),
       ],
     });
@@ -136,6 +113,17 @@ export class RpcServer {
     return this.#services;
   }
 
+  /** What another protocol needs to serve the same methods. Those that were added, also later. */
+  get calls(): ServedCalls {
+    return {
+      methods: this.#methods,
+      gate: this.#gate,
+      onCallOver: this.#onCallOver,
+      clock: systemClock,
+      unaryMsMax: this.#unaryMsMax,
+    };
+  }
+
   /** Adds a service. Call before `listen`. @param scopes what each of its methods needs */
   add<S extends DescService, E extends Encoding>(
     service: S,
@@ -145,15 +133,18 @@ export class RpcServer {
   ): void {
     const definition: Record<string, ReturnType<typeof methodDefinition>> = {};
     const implementation: UntypedServiceImplementation = {};
-    for (const [name, method] of methodsOf(service)) {
-      definition[name] = methodDefinition(method, encoding);
+    for (const row of methodRows(service, encoding, handlers, scopes)) {
+      const { desc, path, scope } = row;
+      const name = desc.localName;
+      definition[name] = methodDefinition(desc, encoding);
       const handler = handlers[name as keyof typeof handlers] as never;
-      this.#gate.setScope(methodPath(method), scopes[name as keyof typeof scopes]);
-      if ((handler as unknown) instanceof Direct) this.#direct.set(methodPath(method), (handler as Direct).handler);
-      implementation[name] = { unary, server_streaming, client_streaming, bidi_streaming }[method.methodKind](
+      this.#gate.setScope(path, scope);
+      if ((handler as unknown) instanceof Direct) this.#direct.set(path, (handler as Direct).handler);
+      implementation[name] = { unary, server_streaming, client_streaming, bidi_streaming }[desc.methodKind](
         handler,
         this.#context,
       );
+      this.#methods.push(row);
     }
     this.#server.addService(definition, implementation);
     this.#services.push(service);

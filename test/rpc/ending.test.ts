@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { messageBytesHardMax } from "../../lib/base/limits.ts";
 import { Channel } from "../../lib/rpc/client.ts";
-import type { CallContext } from "../../lib/rpc/server.ts";
+import type { CallContext } from "../../lib/rpc/handlers.ts";
 import { IngestService } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
 import { startProxy } from "../support/proxy.ts";
