@@ -100,9 +100,19 @@ export const connectionsCheckMs = 1_000;
 
 /** Headers of an HTTP/1.1 request: a token and some that proxies add. */
 export const httpHeaderBytesMax = 16 * kib;
-/** Time to send a request, and between two of a connection. */
-export const httpRequestMsMax = 10_000;
+/** Time to send the headers of a request, and all of it: 4 MiB over a poor radio link; and between two of a connection. */
+export const httpHeadersMsMax = 10_000;
+export const httpRequestMsMax = 60_000;
 export const httpIdleMsMax = 65_000;
+/** How often connections are held against these times. */
+export const httpTimesCheckMs = 1_000;
+/** Bodies of all requests that are being read. One that does not tell its length counts as one of the largest. */
+export const httpBodiesBytesMax = 128 * mib;
+assert(httpBodiesBytesMax >= 16 * messageBytesMax, "slow senders leave room for others");
+/** Who finds too many bodies under way comes again after this long. */
+export const httpBodiesRetryMs = 1_000;
+/** Messages in messages that are told as parameters of a query, `selector.deviceIds`. */
+export const queryParameterDepthMax = 4;
 
 /** A unary call that takes longer has found a fault of ours: pushes of a device over its rate wait 5 s. */
 export const unaryMsMax = 60_000;
