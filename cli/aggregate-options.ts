@@ -45,3 +45,10 @@ export function columnsLeftOut(chosen: readonly string[]): ReadonlySet<string> {
   if (chosen.length === 0) return new Set();
   return new Set(names.filter((name) => !chosen.includes(name)).flatMap((name) => shownByName[name]?.columns ?? []));
 }
+
+/** The columns of a row that an answer cannot fill. @param asked of the server; none: everything */
+export function columnsMissing(asked: readonly Aggregate[]): ReadonlySet<string> {
+  if (asked.length === 0) return new Set();
+  const shown = Object.values(shownByName);
+  return new Set(shown.filter(({ needs }) => !needs.every((need) => asked.includes(need))).flatMap((each) => each.columns));
+}

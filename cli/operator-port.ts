@@ -1,17 +1,30 @@
 import { X509Certificate } from "node:crypto";
-import { type HttpPortOptions, type HttpRoute, listenHttp } from "../lib/http/http-listener.ts";
+import type { Access } from "../lib/access/access.ts";
+import { type HttpPortOptions, listenHttp } from "../lib/http/http-listener.ts";
+import { type HttpRoute, readPaths } from "../lib/http/read-paths.ts";
 import type { OnCallOver } from "../lib/rpc/call-over.ts";
 import type { Listener } from "../lib/rpc/listener.ts";
+import type { ServedCalls } from "../lib/rpc/server.ts";
 import type { ServerTls } from "../lib/rpc/tls.ts";
+import { httpParts } from "./http-parts.ts";
 import { type MetricSources, Metrics } from "./metrics.ts";
 
 /** What the port tells of, but for what it knows itself. */
 export type OperatorSources = Omit<MetricSources, "listeners" | "certificateEndMs"> & { readonly grpc: Listener };
 
+export interface OperatorPortOptions extends HttpPortOptions {
+  readonly access: Access;
+  /** What is served beside gRPC. */
+  readonly calls: ServedCalls;
+}
+
 /** Requests that have not ended by themselves after so long are cut. */
 const graceMs = 1_000;
 
-/** What those who run a server look at over HTTP: whether it lives, whether it can be sent to, and its figures. */
+/**
+ * The HTTP port: the services as JSON and for browsers, and what those who run a server look at: whether it lives, whether
+ * it can be sent to, and its figures.
+ */
 export class OperatorPort {
   readonly #metrics = new Metrics();
   #listener: Listener | undefined;
@@ -28,14 +41,15 @@ export class OperatorPort {
   }
 
   /** @throws TelemetryError when the address cannot be had */
-  async listen(address: string, { grpc, ...sources }: OperatorSources, options: HttpPortOptions): Promise<void> {
+  async listen(address: string, { grpc, ...sources }: OperatorSources, options: OperatorPortOptions): Promise<void> {
     if (options.tls !== undefined) this.#certificateEndMs = endOf(options.tls);
     const known = () => ({
       ...sources,
       listeners: this.#listener === undefined ? [grpc] : [grpc, this.#listener],
       certificateEndMs: this.#certificateEndMs,
     });
-    this.#listener = await listenHttp(address, this.#routes(known), options);
+    const parts = [readPaths(this.#routes(known), options.access), ...httpParts(options.calls, options.log)];
+    this.#listener = await listenHttp(address, parts, options);
   }
 
   /** For new connections. Throws Error when it cannot be used. */

@@ -48,7 +48,7 @@ export interface ServerOptions {
   readonly dataDir: string;
   /** `HOST:PORT`; port 0 takes a free one. */
   readonly grpc: string;
-  /** `HOST:PORT` of the HTTP port, with metrics and probes; undefined: there is none. */
+  /** `HOST:PORT` of the HTTP port, with the services as JSON, metrics and probes; undefined: there is none. */
   readonly http?: string | undefined;
   /** Of both ports. Undefined: plaintext. */
   readonly tls?: ServerTls | undefined;
@@ -141,7 +141,7 @@ export class TidemarkServer {
       onDevices: (events) => deviceFeed.publish(events),
       onProblem: (problem) => readiness.setProblem(problem),
     };
-    // Its library takes a while to load, and few need it.
+    // Its libraries take a while to load, and few need them.
     const operator = http === undefined ? undefined : new (await import("./operator-port.ts")).OperatorPort();
     const rpc = new RpcServer(log, {
       receiveWindowBytes,
@@ -201,7 +201,8 @@ export class TidemarkServer {
       const listener = await rpc.listen(grpc, { tls, limits: connectionLimits });
       if (http !== undefined) {
         const sources = { dataDir, inlet, writer, subscriptions, isReady: () => readiness.isReady, grpc: listener };
-        await operator?.listen(http, sources, { tls, flag: "--http", limits: connectionLimits, access, log });
+        const { calls } = rpc;
+        await operator?.listen(http, sources, { tls, flag: "--http", limits: connectionLimits, access, log, calls });
       }
       return new TidemarkServer({ listener, operator, rpc, inlet, writer, reader, ending, readiness });
     } catch (error) {

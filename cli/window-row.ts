@@ -1,5 +1,6 @@
 import { tierName } from "../lib/aggregate/tiers.ts";
 import { formatTime } from "../lib/base/time.ts";
+import type { Sample } from "../lib/wire/sample-frame.ts";
 import type { Window } from "../lib/wire/window-frame.ts";
 import { fitTable, formatTable } from "./terminal.ts";
 
@@ -44,6 +45,10 @@ function valuesOf(window: Window, quantiles: readonly number[]): WindowRow {
     ratePerSecond: rateOf(window),
     approximate: isCounter && window.increaseApproximate ? "yes" : null,
   };
+}
+
+export function sampleRow({ deviceId, metric, timeMs, value }: Sample): WindowRow {
+  return { device: deviceId, metric, time: formatTime(timeMs), value };
 }
 
 /** `p50`, `p99.9`. */

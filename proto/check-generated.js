@@ -1,4 +1,4 @@
-// Fails when proto/gen is not what `buf generate` makes of the .proto files.
+// Fails when proto/gen is not what `npm run generate` makes of the .proto files.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,6 +7,7 @@ import { join } from "node:path";
 const out = mkdtempSync(join(tmpdir(), "tidemark-gen-"));
 try {
   execFileSync("buf", ["generate", "-o", out], { stdio: "inherit" });
+  execFileSync(process.execPath, ["proto/openapi/main.ts", join(out, "proto/gen/openapi.json")], { stdio: "inherit" });
   execFileSync("git", ["diff", "--no-index", "--stat", "--exit-code", "proto/gen", join(out, "proto/gen")], {
     stdio: "inherit",
   });

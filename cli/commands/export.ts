@@ -12,7 +12,7 @@ import { writeLines } from "../line-output.ts";
 import { setting } from "../options.ts";
 import { withServerFlags } from "../server-flags.ts";
 import { log } from "../terminal.ts";
-import { RowFormatter, type WindowRow, windowRow } from "../window-row.ts";
+import { RowFormatter, sampleRow, type WindowRow, windowRow } from "../window-row.ts";
 import {
   deviceSetting,
   fromSetting,
@@ -136,11 +136,6 @@ async function* sampleRows({ query, selection, fromMs, toMs }: Asked): AsyncGene
       log.info(`what was received before ${formatTime(timestampDate(keptFrom).getTime())} is not kept any more`);
     }
     if (frame === undefined) continue;
-    yield Array.from(frames.read(frame), ({ deviceId, metric, timeMs, value }) => ({
-      device: deviceId,
-      metric,
-      time: formatTime(timeMs),
-      value,
-    }));
+    yield Array.from(frames.read(frame), sampleRow);
   }
 }
