@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 
 /** What answers calls. */
-const served = ["ingest", "query", "lib/access", "lib/rpc", "lib/base/errors.ts", "cli/admin-service.ts"];
+const served = ["ingest", "query", "lib/access", "lib/rpc", "lib/http", "lib/base/errors.ts", "cli/admin-service.ts"];
 /** What clients, and those who start a server, are told. */
 const others = ["lib/rpc/client.ts", "lib/rpc/flow.ts", "lib/rpc/listener.ts", "lib/rpc/tls.ts"];
 

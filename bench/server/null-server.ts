@@ -1,7 +1,8 @@
 import { silentLog } from "../../lib/base/log.ts";
 import { Direct } from "../../lib/rpc/direct-call.ts";
 import { everyMethod } from "../../lib/rpc/gate.ts";
-import { type Handlers, RpcServer } from "../../lib/rpc/server.ts";
+import type { Handlers } from "../../lib/rpc/handlers.ts";
+import { RpcServer } from "../../lib/rpc/server.ts";
 import type { KeyPair } from "../../lib/rpc/tls.ts";
 import { encodeStreamAck } from "../../lib/wire/ack-encoder.ts";
 import { type BatchHeader, readBatchHeader } from "../../lib/wire/batch-decoder.ts";

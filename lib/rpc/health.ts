@@ -6,8 +6,8 @@ import { invalidField, TelemetryError } from "../base/errors.ts";
 import { healthServiceCharsMax, healthWatchesMax } from "../base/limits.ts";
 import type { Slots } from "../base/slots.ts";
 import { Change } from "../base/wait.ts";
+import type { Handlers } from "./handlers.ts";
 import { openCalls } from "./open-calls.ts";
-import type { Handlers } from "./server.ts";
 
 const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = ServingStatus;
 

@@ -82,12 +82,12 @@ describe("the HTTP port", () => {
     expect(absent.status).toBe(404);
     expect(JSON.parse(absent.text)).toMatchObject({
       code: 5,
-      message: "there is nothing at this path; there is at /livez, /readyz, /metrics",
+      message: "there is nothing at this path; /openapi.json tells what there is",
       details: [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "PATH_NOT_FOUND" }],
     });
     const posted = await get("/metrics", { method: "POST", body: "x".repeat(100_000) });
     expect(posted.status).toBe(405);
-    expect(posted.headers.get("allow")).toBe("GET, HEAD");
+    expect(posted.headers.get("allow")).toBe("GET, HEAD, OPTIONS");
     expect(await get("/livez", { method: "HEAD" })).toMatchObject({ status: 200, text: "" });
     expect((await get("/livez", { headers: { padding: "x".repeat(20_000) } })).status).toBe(431);
   });

@@ -5,7 +5,8 @@ import { type Log, silentLog } from "../../lib/base/log.ts";
 import type { Encoding } from "../../lib/rpc/binding.ts";
 import { Channel, type Client } from "../../lib/rpc/client.ts";
 import { everyMethod } from "../../lib/rpc/gate.ts";
-import { type Handlers, RpcServer } from "../../lib/rpc/server.ts";
+import type { Handlers } from "../../lib/rpc/handlers.ts";
+import { RpcServer } from "../../lib/rpc/server.ts";
 
 /** A service with handlers of a test, on a socket of its own, until the test is over. */
 export interface ServedService<S extends DescService, E extends Encoding> {
