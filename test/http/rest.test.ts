@@ -11,7 +11,7 @@ import { ask, pushBody, reasonOf } from "./support/http.ts";
 
 const services = [IngestService, QueryService, DeviceService, AdminService];
 const bindings = bindingsOf(services.flatMap((service): DescMethod[] => service.methods));
-const server = serverOfFile({}, { http: "127.0.0.1:0", keepRaw: { maxAgeMs: 3_600_000 } as never });
+const server = serverOfFile({}, { http: "127.0.0.1:0", keepRaw: { durationMs: 3_600_000, bytesMax: Number.POSITIVE_INFINITY } });
 
 const day = "from=2026-01-15T00:00:00Z&to=2026-01-16T00:00:00Z";
 
@@ -169,7 +169,7 @@ describe("a request by HTTP", () => {
     ["null", "MALFORMED_MESSAGE"],
     ['{"deviceId": 7}', "INVALID_FIELD"],
     ['{"labels": {"site": 7}}', "INVALID_FIELD"],
-    ['{"__proto__": {}}', "INVALID_FIELD"],
+    ['{"__proto__": {}}', "MALFORMED_MESSAGE"],
     [`${'{"labels":'.repeat(1_000)}{}${"}".repeat(1_000)}`, undefined],
   ])("is refused for the body %.30s", async (body, reason) => {
     const reply = await post("/v1/devices", body);

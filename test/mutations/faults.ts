@@ -825,9 +825,9 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "figures are read without a token",
-    file: "lib/http/http-listener.ts",
-    text: '    if (route.scope !== "open") {',
-    replacement: '    if (route.scope === "admin") {',
+    file: "lib/http/read-paths.ts",
+    text: '          if (found.scope !== "open") {',
+    replacement: '          if (found.scope === "admin") {',
     tests: ["test/cli/operator-port.test.ts"],
     only: "asks for a token",
   },

@@ -40,7 +40,10 @@ export async function readRequest(
   const request = readQuery(exchange.query, parameters);
   if (body !== undefined) {
     const sent = await readJson(exchange, bodies);
-    Object.assign(request, body === "*" ? objectOf(sent) : { [body.jsonName]: sent });
+    const fields = Object.entries(body === "*" ? objectOf(sent) : { [body.jsonName]: sent });
+    // As it is sent: to assign a field of this name would do something else.
+    if (fields.some(([name]) => name === "__proto__")) throw malformed('the body has a field "__proto__"');
+    Object.assign(request, Object.fromEntries(fields));
   }
   for (const [name, value] of Object.entries(values)) putFromPath(request, binding, name, value);
   const token = lastEventId(method, exchange);

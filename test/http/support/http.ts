@@ -1,5 +1,4 @@
-import { toJson } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
 import type { RuledAccess } from "../../../lib/access/access.ts";
 import { type AccessRules, noRules } from "../../../lib/access/access-rules.ts";
 import type { Scope } from "../../../lib/access/principal.ts";
