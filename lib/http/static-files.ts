@@ -58,7 +58,7 @@ export function staticFiles(folders: readonly StaticFolder[]): HttpPart {
   const files = new Map(folders.flatMap(filesOf));
   return {
     find(path) {
-      const file = files.get(path) ?? files.get(`${path}index.html`);
+      const file = files.get(path.endsWith("/") ? `${path}index.html` : path);
       if (file !== undefined) return resourceOf(file);
       return files.has(`${path}/index.html`) ? movedTo(`${path}/`) : undefined;
     },

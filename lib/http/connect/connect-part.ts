@@ -53,8 +53,9 @@ export function connectPart({ calls, bodies, log }: ConnectOptions): HttpPart {
         async answer(exchange) {
           const { request, response } = exchange;
           try {
-            begun.set(request, await HttpCall.begin(method, exchange, calls, "connect_rpc"));
-            bodies.admit(exchange);
+            const call = await HttpCall.begin(method, exchange, calls, "connect_rpc");
+            await call.reading((async () => bodies.admit(exchange))());
+            begun.set(request, call);
           } catch (error) {
             refuse(exchange, error, log);
             return;
