@@ -81,7 +81,7 @@ describe("an annotation", () => {
     ["undefined", {}],
     ["additional_bindings", { ...pattern("/v1/things"), additionalBindings: [pattern("/v2/things")] }],
     ["response_body", { ...pattern("/v1/things"), responseBody: "is_on" }],
-    ["{thing_id=things/*}", pattern("/v1/{thing_id=things/*}")],
+    ["{thing_id=things", pattern("/v1/{thing_id=things/*}")],
     ["{page_size}", pattern("/v1/{page_size}")],
     ["{nothing}", pattern("/v1/{nothing}")],
     ["**", pattern("/v1/**")],

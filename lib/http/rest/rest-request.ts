@@ -40,10 +40,10 @@ export async function readRequest(
   const request = readQuery(exchange.query, parameters);
   if (body !== undefined) {
     const sent = await readJson(exchange, bodies);
-    const fields = Object.entries(body === "*" ? objectOf(sent) : { [body.jsonName]: sent });
-    // As it is sent: to assign a field of this name would do something else.
-    if (fields.some(([name]) => name === "__proto__")) throw malformed('the body has a field "__proto__"');
-    Object.assign(request, Object.fromEntries(fields));
+    const fields = body === "*" ? objectOf(sent) : { [body.jsonName]: sent };
+    // To assign a field of this name would do something else.
+    if (Object.hasOwn(fields, "__proto__")) throw malformed('the body has a field "__proto__"');
+    Object.assign(request, fields);
   }
   for (const [name, value] of Object.entries(values)) putFromPath(request, binding, name, value);
   const token = lastEventId(method, exchange);
@@ -52,7 +52,12 @@ export async function readRequest(
 }
 
 /** A body may tell again what is in the path, but nothing else of it. */
-function putFromPath(request: JsonObject, { method }: HttpBinding, jsonName: string, value: JsonValue | undefined): void {
+function putFromPath(
+  request: JsonObject,
+  { method }: HttpBinding,
+  jsonName: string,
+  value: JsonValue | undefined,
+): void {
   const name = method.input.fields.find((field) => field.jsonName === jsonName)?.name ?? jsonName;
   for (const spelled of new Set([jsonName, name])) {
     if (request[spelled] !== undefined && request[spelled] !== value) {
