@@ -56,7 +56,8 @@ export function readQuery(query: string, parameters: readonly QueryParameter[]):
 }
 
 function unknownParameter(name: string, parameters: readonly QueryParameter[]): Error {
-  const known = parameters.length === 0 ? "there are none here" : `use ${parameters.map((each) => each.name).join(", ")}`;
+  const names = parameters.map((each) => each.name).join(", ");
+  const known = names === "" ? "there are none here" : `use ${names}`;
   return invalidField(name, "is not a parameter of this path", known);
 }
 
