@@ -50,5 +50,7 @@ export function columnsLeftOut(chosen: readonly string[]): ReadonlySet<string> {
 export function columnsMissing(asked: readonly Aggregate[]): ReadonlySet<string> {
   if (asked.length === 0) return new Set();
   const shown = Object.values(shownByName);
-  return new Set(shown.filter(({ needs }) => !needs.every((need) => asked.includes(need))).flatMap((each) => each.columns));
+  return new Set(
+    shown.filter(({ needs }) => !needs.every((need) => asked.includes(need))).flatMap((each) => each.columns),
+  );
 }

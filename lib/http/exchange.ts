@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { TLSSocket } from "node:tls";
 import type { Credentials } from "../access/access.ts";
-import { commonName } from "../rpc/gate.ts";
+import { certificateOf } from "../rpc/gate.ts";
 
 export interface HttpAnswer {
   readonly status: number;
@@ -39,11 +38,7 @@ export class Exchange {
 
   get credentials(): Credentials {
     const { headers, socket } = this.request;
-    const isKnown = socket instanceof TLSSocket && socket.authorized;
-    return {
-      authorization: headers.authorization,
-      certificate: isKnown ? commonName(socket.getPeerCertificate().subject) : undefined,
-    };
+    return { authorization: headers.authorization, certificate: certificateOf(socket) };
   }
 
   /** `ADDRESS:PORT` of the client. */

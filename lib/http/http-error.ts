@@ -2,7 +2,7 @@ import { toJsonString } from "@bufbuild/protobuf";
 import { StatusSchema } from "../../proto/gen/google/rpc/status_pb.js";
 import { type StatusName, TelemetryError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { detailsRegistry, richStatus } from "../rpc/status.ts";
+import { detailsRegistry, internalError, logBug, richStatus } from "../rpc/status.ts";
 import type { HttpAnswer } from "./exchange.ts";
 
 /** https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
@@ -32,8 +32,8 @@ const httpReasons: Readonly<Record<string, number>> = {
 /** What is told of an error. One that is not ours is a bug: it goes to the log. */
 export function toldError(error: unknown, log: Log): TelemetryError {
   if (error instanceof TelemetryError) return error;
-  log.warn(`bug: ${error instanceof Error ? error.stack : String(error)}`);
-  return new TelemetryError("INTERNAL", "INTERNAL", "internal error; see the server's log");
+  logBug(error, log);
+  return new TelemetryError("INTERNAL", "INTERNAL", internalError);
 }
 
 export function httpStatusOf({ status, reason }: TelemetryError): number {

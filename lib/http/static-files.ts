@@ -70,7 +70,11 @@ function filesOf({ at, folder, names }: StaticFolder): [string, StaticFile][] {
     names ??
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(folder.length).replace(/^[/\\]+/, ""));
+      .map((entry) =>
+        join(entry.parentPath, entry.name)
+          .slice(folder.length)
+          .replace(/^[/\\]+/, ""),
+      );
   return found.map((name) => {
     const path = at + name.split(sep).map(encodeURIComponent).join("/");
     return [path, fileOf(path, readFileSync(join(folder, name)))];

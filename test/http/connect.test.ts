@@ -21,9 +21,21 @@ const access = new RuledAccess(rules, systemClock);
 const guarded = serverOfFile({}, { http: "127.0.0.1:0", access });
 
 const transports: readonly (readonly [string, (server: TestServer) => Transport])[] = [
-  ["Connect, as JSON", ({ httpAddress }) => createConnectTransport({ baseUrl: `http://${httpAddress}`, httpVersion: "1.1", useBinaryFormat: false })],
-  ["Connect", ({ httpAddress }) => createConnectTransport({ baseUrl: `http://${httpAddress}`, httpVersion: "1.1", useBinaryFormat: true })],
-  ["Connect, reading by GET", ({ httpAddress }) => createConnectTransport({ baseUrl: `http://${httpAddress}`, httpVersion: "1.1", useHttpGet: true })],
+  [
+    "Connect, as JSON",
+    ({ httpAddress }) =>
+      createConnectTransport({ baseUrl: `http://${httpAddress}`, httpVersion: "1.1", useBinaryFormat: false }),
+  ],
+  [
+    "Connect",
+    ({ httpAddress }) =>
+      createConnectTransport({ baseUrl: `http://${httpAddress}`, httpVersion: "1.1", useBinaryFormat: true }),
+  ],
+  [
+    "Connect, reading by GET",
+    ({ httpAddress }) =>
+      createConnectTransport({ baseUrl: `http://${httpAddress}`, httpVersion: "1.1", useHttpGet: true }),
+  ],
   ["gRPC-Web", ({ httpAddress }) => createGrpcWebTransport({ baseUrl: `http://${httpAddress}`, httpVersion: "1.1" })],
   ["gRPC, at its own port", ({ address }) => createGrpcTransport({ baseUrl: `http://${address}` })],
 ];
@@ -95,7 +107,11 @@ describe("over Connect", () => {
   });
 
   it("what changes something is not done by GET", async () => {
-    const reply = await ask(server().httpAddress, "GET", "/telemetry.v1.DeviceService/CreateDevice?encoding=json&message={}");
+    const reply = await ask(
+      server().httpAddress,
+      "GET",
+      "/telemetry.v1.DeviceService/CreateDevice?encoding=json&message={}",
+    );
     expect(reply.status).toBe(405);
   });
 
@@ -113,7 +129,10 @@ describe("over Connect", () => {
   });
 
   it("a stream of who is revoked ends, and says so", async () => {
-    const own = createClient(QueryService, createConnectTransport({ baseUrl: `http://${guarded().httpAddress}`, httpVersion: "1.1" }));
+    const own = createClient(
+      QueryService,
+      createConnectTransport({ baseUrl: `http://${guarded().httpAddress}`, httpVersion: "1.1" }),
+    );
     const responses = own.subscribe({}, { headers: bearer("query") })[Symbol.asyncIterator]();
     await responses.next();
     revokeAll(access);

@@ -1,10 +1,4 @@
-import {
-  create,
-  createFileRegistry,
-  type DescMethod,
-  type MessageInitShape,
-  setExtension,
-} from "@bufbuild/protobuf";
+import { create, createFileRegistry, type DescMethod, type MessageInitShape, setExtension } from "@bufbuild/protobuf";
 import {
   FieldDescriptorProto_Label,
   FieldDescriptorProto_Type,
@@ -25,6 +19,7 @@ function methodWith(rule: Rule, { name = "Get", clientStreaming = false } = {}):
   setExtension(options, http, create(HttpRuleSchema, rule));
   const field = (fieldName: string, number: number, type = FieldDescriptorProto_Type.STRING, typeName?: string) => ({
     name: fieldName,
+    jsonName: fieldName.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
     number,
     type,
     label: FieldDescriptorProto_Label.OPTIONAL,

@@ -63,7 +63,8 @@ describe("the HTTP port", () => {
     expect(refused.status).toBe(429);
     expect(reasonOf(refused)).toBe("HTTP_BODIES");
     expect(refused.headers.get("retry-after")).toBe("1");
-    for (let i = 0; i < 5; i += 1) expect((await ask(address, "POST", "/", { body: "x".repeat(900) })).status).toBe(200);
+    for (let i = 0; i < 5; i += 1)
+      expect((await ask(address, "POST", "/", { body: "x".repeat(900) })).status).toBe(200);
   });
 
   it("gives up a body that does not come, and frees its room", async () => {
@@ -100,13 +101,19 @@ describe("the HTTP port", () => {
     expect([...reply.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
   });
 
-  it.each(["/", "/v1", "/v1/", "/v1/devices/", "/v2/devices", "/v1/devices//", "/telemetry.v1.QueryService", "//v1/devices"])(
-    "has nothing at %s",
-    async (path) => {
-      const reply = await ask(server().httpAddress, "GET", path);
-      expect([400, 404]).toContain(reply.status);
-    },
-  );
+  it.each([
+    "/",
+    "/v1",
+    "/v1/",
+    "/v1/devices/",
+    "/v2/devices",
+    "/v1/devices//",
+    "/telemetry.v1.QueryService",
+    "//v1/devices",
+  ])("has nothing at %s", async (path) => {
+    const reply = await ask(server().httpAddress, "GET", path);
+    expect([400, 404]).toContain(reply.status);
+  });
 
   it("refuses methods that a path does not have", async () => {
     const reply = await ask(server().httpAddress, "PUT", "/v1/devices", { body: {} });

@@ -21,7 +21,9 @@ describe("the OpenAPI document", () => {
   it("refers to nothing that it does not have", () => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/([^"]+)"/g)];
     expect(references.length).toBeGreaterThan(20);
-    expect(references.filter(([, kind = "", name = ""]) => document.components[kind]?.[name] === undefined)).toEqual([]);
+    expect(references.filter(([, kind = "", name = ""]) => document.components[kind]?.[name] === undefined)).toEqual(
+      [],
+    );
   });
 
   it("describes what it tells of", () => {

@@ -5,13 +5,16 @@ import { AdminService } from "../../proto/gen/telemetry/v1/admin_service_pb.js";
 import { DeviceService } from "../../proto/gen/telemetry/v1/device_service_pb.js";
 import { IngestService } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { QueryService } from "../../proto/gen/telemetry/v1/query_service_pb.js";
-import { push, read, range } from "../support/query.ts";
+import { push, range, read } from "../support/query.ts";
 import { serverOfFile } from "../support/server.ts";
 import { ask, pushBody, reasonOf } from "./support/http.ts";
 
 const services = [IngestService, QueryService, DeviceService, AdminService];
 const bindings = bindingsOf(services.flatMap((service): DescMethod[] => service.methods));
-const server = serverOfFile({}, { http: "127.0.0.1:0", keepRaw: { durationMs: 3_600_000, bytesMax: Number.POSITIVE_INFINITY } });
+const server = serverOfFile(
+  {},
+  { http: "127.0.0.1:0", keepRaw: { durationMs: 3_600_000, bytesMax: Number.POSITIVE_INFINITY } },
+);
 
 const day = "from=2026-01-15T00:00:00Z&to=2026-01-16T00:00:00Z";
 
@@ -80,7 +83,7 @@ const rows: Readonly<Record<string, Row>> = {
 
 beforeAll(async () => {
   await push(server(), "press", 1, [1, 2, 3], { labels: { site: "north" } });
-  await push(server(), "press", 2, [4]);
+  await push(server(), "press", 2, [4], { labels: { site: "north" } });
   await push(server(), "deleted", 1, [1]);
 });
 
@@ -92,14 +95,17 @@ describe("every method that is called by HTTP", () => {
   const streams = bindings.filter(({ method }) => method.methodKind === "server_streaming");
   const unary = bindings.filter(({ method }) => method.methodKind === "unary");
 
-  it.each(unary.map((binding) => [binding.method.name, binding.verb] as const))("answers %s by %s", async (name, verb) => {
-    const { path, body, has } = (rows[name] as Row).good;
-    const reply = await ask(server().httpAddress, verb, path, { body });
-    expect(reply.text).toContain(has);
-    expect(reply.status).toBe(200);
-    expect(reply.headers.get("content-type")).toBe("application/json");
-    expect(reply.headers.get("access-control-allow-origin")).toBeNull();
-  });
+  it.each(unary.map((binding) => [binding.method.name, binding.verb] as const))(
+    "answers %s by %s",
+    async (name, verb) => {
+      const { path, body, has } = (rows[name] as Row).good;
+      const reply = await ask(server().httpAddress, verb, path, { body });
+      expect(reply.text).toContain(has);
+      expect(reply.status).toBe(200);
+      expect(reply.headers.get("content-type")).toBe("application/json");
+      expect(reply.headers.get("access-control-allow-origin")).toBeNull();
+    },
+  );
 
   it.each(streams.map(({ method }) => [method.name] as const))("streams %s", async (name) => {
     const { path, has } = (rows[name] as Row).good;

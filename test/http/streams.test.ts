@@ -14,7 +14,7 @@ const get = (path: string, accept?: string) =>
 
 beforeAll(async () => {
   await push(server(), "press", 1, [1, 2, 3]);
-  await push(server(), "lathe", 1, [5], { metrics: ["speed,\"of\" it"] });
+  await push(server(), "lathe", 1, [5], { metrics: ['speed,"of" it'] });
 });
 
 describe("a stream over HTTP", () => {
@@ -23,7 +23,10 @@ describe("a stream over HTTP", () => {
       const { status, text, headers } = await get(`/v1/aggregates?${day}&selector.deviceIds=press`, accept);
       expect(status).toBe(200);
       expect(headers.get("content-type")).toBe("application/x-ndjson");
-      const messages = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+      const messages = text
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line));
       expect(messages[0].info).toMatchObject({ tier: "10s" });
       expect(messages.flatMap(({ frame }) => frame?.counts ?? [])).toEqual([3]);
     }
@@ -59,7 +62,8 @@ describe("a stream over HTTP", () => {
   });
 
   it("goes on after the last event that its client has seen", async () => {
-    const path = "/v1/aggregates:subscribe?selector.deviceIds=resumed&intervalMin=0.1s&snapshotFrom=2026-01-15T00:00:00Z";
+    const path =
+      "/v1/aggregates:subscribe?selector.deviceIds=resumed&intervalMin=0.1s&snapshotFrom=2026-01-15T00:00:00Z";
     await push(server(), "resumed", 1, [1]);
     let last: string | undefined;
     for await (const { id, data } of eventsOf(server().httpAddress, path)) {

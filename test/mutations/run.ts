@@ -5,6 +5,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { compileCache } from "../support/compile-cache.ts";
 import { type Fault, faults } from "./faults.ts";
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
@@ -54,8 +55,8 @@ async function runTests(tree: string, tests: readonly string[], only?: string, f
     cwd: tree,
     stdio: "ignore",
     timeout: timeoutMs,
-    // To find the smallest case that is red would take most of the time.
-    env: { ...process.env, TEST_SHRINK: "no" },
+    // To find the smallest case that is red would take most of the time, and to compile vitest most of the rest.
+    env: { ...process.env, TEST_SHRINK: "no", NODE_COMPILE_CACHE: compileCache },
   });
   await once(child, "exit");
   const { testResults } = JSON.parse(await readFile(output, "utf8")) as Report;

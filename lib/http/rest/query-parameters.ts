@@ -51,7 +51,7 @@ export function readQuery(query: string, parameters: readonly QueryParameter[]):
     values.set(parameter, [...(values.get(parameter) ?? []), value]);
   }
   const request: JsonObject = {};
-  for (const [parameter, texts] of values) put(request, parameter.path, valueOf(parameter, texts));
+  for (const [parameter, texts] of values) put(request, parameter.path, parsedOf(parameter, texts));
   return request;
 }
 
@@ -70,7 +70,7 @@ function nameOf(path: readonly DescField[]): string {
   return path.map(({ jsonName }) => jsonName).join(".");
 }
 
-function valueOf({ name, field }: QueryParameter, texts: readonly string[]): JsonValue {
+function parsedOf({ name, field }: QueryParameter, texts: readonly string[]): JsonValue {
   if (field.fieldKind === "list") return texts.map((text) => scalarOf(name, field, text));
   if (field.fieldKind === "map") return entriesOf(name, texts);
   const [text = "", ...more] = texts;
@@ -81,7 +81,8 @@ function valueOf({ name, field }: QueryParameter, texts: readonly string[]): Jso
 /** JSON takes numbers as strings too; who reads the request looks whether they are some. */
 function scalarOf(name: string, { scalar }: DescField, text: string): JsonValue {
   if (scalar !== ScalarType.BOOL) return text;
-  if (text !== "true" && text !== "false") throw invalidField(name, `is ${JSON.stringify(text)}`, "write true or false");
+  if (text !== "true" && text !== "false")
+    throw invalidField(name, `is ${JSON.stringify(text)}`, "write true or false");
   return text === "true";
 }
 

@@ -13,7 +13,9 @@ export function pathValues({ segments }: HttpBinding, pieces: readonly string[])
   const isOf = segments.every((segment, i) => segment.kind === "variable" || segment.text === pieces[i]);
   if (!isOf) return undefined;
   const values = segments.flatMap((segment, i) =>
-    segment.kind === "variable" ? [[segment.field.jsonName, decoded(segment.field.name, pieces[i] ?? "")] as const] : [],
+    segment.kind === "variable"
+      ? [[segment.field.jsonName, decoded(segment.field.name, pieces[i] ?? "")] as const]
+      : [],
   );
   return Object.fromEntries(values);
 }
@@ -61,7 +63,11 @@ function putFromPath(
   const name = method.input.fields.find((field) => field.jsonName === jsonName)?.name ?? jsonName;
   for (const spelled of new Set([jsonName, name])) {
     if (request[spelled] !== undefined && request[spelled] !== value) {
-      throw invalidField(name, `is ${JSON.stringify(value)} in the path, and another in the body`, "leave it out there");
+      throw invalidField(
+        name,
+        `is ${JSON.stringify(value)} in the path, and another in the body`,
+        "leave it out there",
+      );
     }
     delete request[spelled];
   }

@@ -44,7 +44,10 @@ export async function answerStream(
 }
 
 /** Also undefined, when no message has come for `pauseMs`. */
-export async function* withPauses<T>(messages: AsyncGenerator<T, void>, pauseMs: number): AsyncGenerator<T | undefined> {
+export async function* withPauses<T>(
+  messages: AsyncGenerator<T, void>,
+  pauseMs: number,
+): AsyncGenerator<T | undefined> {
   try {
     let next = messages.next();
     for (;;) {

@@ -88,12 +88,13 @@ describe("a trial by names", () => {
 
   it.each(named)("$way $encoding sends as many as the schedule says, open loop", async ({ way, encoding }) => {
     const openLoop = { arrival: "constant", samplesPerSecond: 2_000, leadInMs: 50 } as const;
-    const { door, had, report } = await run({ way, cell: { encoding, batchSamples: 20 }, plan: { openLoop } });
+    const plan = { openLoop, measureMs: 500 };
+    const { door, had, report } = await run({ way, cell: { encoding, batchSamples: 20 }, plan });
     expectFreshSequences(door.batches);
-    // 100 messages per second for 0.1 s; timers are not exact where others want the processor too.
+    // 100 messages per second for 0.5 s; timers are not exact where others want the processor too.
     const batches = (had.get("measured")?.batches ?? 0) - (had.get("measuring")?.batches ?? 0);
     expect(batches).toBeGreaterThanOrEqual(5);
-    expect(batches).toBeLessThanOrEqual(30);
+    expect(batches).toBeLessThanOrEqual(75);
     expect(report.generatorLateMs).toBeGreaterThan(0);
   });
 
