@@ -7,8 +7,8 @@ import { waitFor } from "../../../../lib/base/wait.ts";
 import type { Window } from "../../../../lib/wire/frame-reader.ts";
 import { type Pick, pickKey, selectorOf } from "../state/pick.ts";
 import type { SeriesStore } from "../state/series-store.ts";
-import { isLive, spanOf } from "../state/time-range.ts";
-import { labelsOf, type UrlState } from "../state/url-state.ts";
+import { isLive, spanOf, type TimeRange } from "../state/time-range.ts";
+import { labelsOf } from "../state/url-state.ts";
 import type { Awake } from "./awake.ts";
 import { type HistoryInfo, type HistoryQuery, readHistory } from "./history.ts";
 import { runSubscription } from "./live-subscription.ts";
@@ -21,7 +21,12 @@ const gatherMs = 50;
 const groupPollMs = 5_000;
 
 /** What of the link decides which windows are read. */
-export type View = globalThis.Pick<UrlState, "range" | "tier" | "groupBy" | "where">;
+export interface View {
+  readonly range: TimeRange;
+  readonly tier: string;
+  readonly groupBy: readonly string[];
+  readonly where: readonly string[];
+}
 
 export interface FeedOptions {
   readonly api: Api;
@@ -86,6 +91,8 @@ export class SeriesFeed {
     this.#asked = asked;
     this.#run.abort();
     this.#run = new AbortController();
+    // Groups are told apart by the labels that were asked for: those of another question are not kept.
+    this.#options.store.keep((key) => view.groupBy.length === 0 && picks.has(key));
     if (picks.size === 0) {
       this.connection.value = { kind: "idle" };
       return;

@@ -47,7 +47,7 @@ export function Devices() {
   return (
     <>
       <h1>Devices</h1>
-      <search class="filters">
+      <div class="filters" role="search">
         <label>
           Id begins with{" "}
           <input
@@ -68,7 +68,7 @@ export function Devices() {
             }
           />
         </label>
-      </search>
+      </div>
       <Problem of={problem} />
       <div class="table-scroll" role="region" aria-label="Devices" tabIndex={0}>
         <table>

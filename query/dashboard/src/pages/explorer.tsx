@@ -41,6 +41,7 @@ export function Explorer() {
       <SeriesPicker />
       <RangePicker />
       <ExportButtons lines={lines} />
+      <h2>Charts</h2>
       {picks.length === 0 ? <p>Choose a series to see it.</p> : <SeriesCharts picks={picks} charts={charts} />}
     </>
   );

@@ -68,7 +68,7 @@ export function Tail() {
   return (
     <>
       <h1>Live tail</h1>
-      <search class="filters">
+      <div class="filters" role="search">
         <label>
           Device begins with{" "}
           <input
@@ -80,7 +80,7 @@ export function Tail() {
         </label>
         <PauseButton />
         <output aria-live="polite">{waiting}</output>
-      </search>
+      </div>
       <div class="table-scroll tail" role="region" aria-label="Windows that changed, the latest first" tabIndex={0}>
         <table>
           <thead>

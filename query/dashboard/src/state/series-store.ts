@@ -2,8 +2,8 @@ import type { Window } from "../../../../lib/wire/frame-reader.ts";
 import { seriesKey } from "./pick.ts";
 import { SeriesColumns } from "./series-columns.ts";
 
-/** A group by label can have many; a tab draws no more. */
-export const groupSeriesMax = 200;
+/** Series of a tab: as many as can be picked, or groups by label. With all their windows, some 100 MiB. */
+export const seriesMax = 200;
 
 /** What is known of the series that are on the page, by `seriesKey`. */
 export class SeriesStore {
@@ -27,12 +27,17 @@ export class SeriesStore {
       if (!isWanted(key)) continue;
       let series = this.#series.get(key);
       if (series === undefined) {
-        if (this.#series.size >= groupSeriesMax + 64) continue;
+        if (this.#series.size >= seriesMax) continue;
         series = new SeriesColumns(window.metricKind);
         this.#series.set(key, series);
       }
       series.put(window, revision);
     }
+  }
+
+  /** Forgets the others. */
+  keep(isWanted: (key: string) => boolean): void {
+    for (const key of this.#series.keys()) if (!isWanted(key)) this.#series.delete(key);
   }
 
   clear(): void {
