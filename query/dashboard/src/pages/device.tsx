@@ -25,7 +25,6 @@ const chartsPerPage = 50;
 export function DevicePage() {
   const { api, link } = useServices();
   const { deviceId } = link.state.value;
-  const device = usePoll(deviceId, devicePollMs, (signal) => api.query.getDevice({ deviceId }, { signal }));
   const metrics = usePoll(deviceId, metricsPollMs, (signal) => metricsOf(api, deviceId, signal));
   const page = useSignal(0);
   const all = metrics.value.value ?? [];
@@ -35,13 +34,11 @@ export function DevicePage() {
     title: unit === "" ? name : `${name} (${unit})`,
     lines: [{ key: pickKey({ deviceId, metric: name }), label: name }],
   }));
-  const known = device.value.value;
 
   return (
     <>
       <h1>{deviceId}</h1>
-      <Problem of={device.problem} />
-      {known !== undefined && <DeviceFigures of={known} />}
+      <DeviceFigures deviceId={deviceId} />
       <RangePicker />
       <ExportButtons
         lines={picks.map((pick) => ({ key: pickKey(pick), source: pick.deviceId, metric: pick.metric }))}
@@ -70,7 +67,19 @@ export function DevicePage() {
   );
 }
 
-function DeviceFigures({ of }: { readonly of: GetDeviceResponse }) {
+/** Asks by itself, so that an answer renders nothing of the charts. */
+function DeviceFigures({ deviceId }: { readonly deviceId: string }) {
+  const { api } = useServices();
+  const { value, problem } = usePoll(deviceId, devicePollMs, (signal) => api.query.getDevice({ deviceId }, { signal }));
+  return (
+    <>
+      <Problem of={problem} />
+      {value.value !== undefined && <Figures of={value.value} />}
+    </>
+  );
+}
+
+function Figures({ of }: { readonly of: GetDeviceResponse }) {
   const { link } = useServices();
   const { zone } = link.state.value;
   const { device, lag, refused, gaps, series, sessions } = of;
