@@ -21,7 +21,7 @@ it.skipIf(missing !== undefined)("asks for a token where the server wants one, a
   await field.waitFor();
   await field.fill(token);
   await field.press("Enter");
-  await page.waitForFunction(`/^\\d/.test(document.querySelector("[data-tile='Samples counted'] output")?.textContent)`);
+  await page.waitForFunction(`/^\\d/.test(document.querySelector("[data-tile='Samples counted'] span")?.textContent)`);
   expect(await field.count()).toBe(0);
   const kept = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie, location.href])");
   expect(kept).not.toContain(token);

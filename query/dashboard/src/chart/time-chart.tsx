@@ -50,7 +50,7 @@ export function TimeChart({ title, lines }: { readonly title: string; readonly l
           {lines.map(({ key, label }, i) => (
             <li key={key}>
               <Swatch style={chart.styles[i]} />
-              <span class="legend-label">{label}</span> <output>{chart.readings[i]}</output>
+              <span>{label}</span> <span class="reading">{chart.readings[i]}</span>
             </li>
           ))}
         </ul>
@@ -96,8 +96,8 @@ class LiveChart implements Drawable {
     });
     this.#view = view;
     this.#place = place;
-    const sight = new IntersectionObserver(([entry]) => {
-      this.#isOnScreen = entry.isIntersecting;
+    const sight = new IntersectionObserver((entries) => {
+      this.#isOnScreen = entries.at(-1)?.isIntersecting ?? false;
       if (this.#isOnScreen) loop.soon(this);
     });
     const size = new ResizeObserver(() => view.resize());

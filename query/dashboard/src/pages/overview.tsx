@@ -36,7 +36,7 @@ export function Overview() {
       <Problem of={status.problem} />
       <dl class="tiles">
         <Tile name="Devices">
-          <output>{fleetText}</output> <span class="hint">{connectedText}</span>
+          <span>{fleetText}</span> <span class="hint">{connectedText}</span>
         </Tile>
         <Figures />
       </dl>
@@ -46,7 +46,7 @@ export function Overview() {
   );
 }
 
-/** Texts of signals: an answer each second changes them, and renders nothing else. */
+/** Texts of signals, and no live regions, which would be read out each second: an answer each second changes them, and renders nothing else. */
 function Figures() {
   const { status } = useServices();
   const reading = status.reading;
@@ -71,31 +71,31 @@ function Figures() {
   return (
     <>
       <Tile name="Samples per second" hint="counted, over the last second">
-        <output>{rate}</output>
+        <span>{rate}</span>
       </Tile>
       <Tile name="Slowest commit" hint="longest time to store a group in the last 10 s: an ack takes this long or less, and its wait">
-        <output>{ack}</output>
+        <span>{ack}</span>
       </Tile>
       <Tile name="Samples counted" hint="since the server started">
-        <output>{counted}</output>
+        <span>{counted}</span>
       </Tile>
       <Tile name="Samples refused" hint="since the server started">
-        <output>{refused}</output>
+        <span>{refused}</span>
       </Tile>
       <Tile name="Series">
-        <output>{series}</output>
+        <span>{series}</span>
       </Tile>
       <Tile name="Calls that send">
-        <output>{calls}</output>
+        <span>{calls}</span>
       </Tile>
       <Tile name="Memory">
-        <output>{memory}</output>
+        <span>{memory}</span>
       </Tile>
       <Tile name="Up for">
-        <output>{uptime}</output>
+        <span>{uptime}</span>
       </Tile>
       <Tile name="Trouble">
-        <output class="problem">{problem}</output>
+        <span class="problem" role="alert">{problem}</span>
       </Tile>
     </>
   );
