@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { timeMsMin } from "./time-range.ts";
+
+// They stand apart for who reads times in a browser, which has no node:assert.
+export { timeMsMax, timeMsMin } from "./time-range.ts";
 
 /**
  * Every limit of the product, with its unit and its reason. What comes from outside and is over one
@@ -52,9 +56,6 @@ export const labelsMax = 32;
 export const labelKeyBytesMax = 63;
 export const labelValueBytesMax = 256;
 
-/** The years 1 to 9999, as of google.protobuf.Timestamp, so that every stored time can be told. */
-export const timeMsMin = -62_135_596_800_000;
-export const timeMsMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 assert(new Date(timeMsMin).toISOString() === "0001-01-01T00:00:00.000Z");
 
 /** A device's clock may be this far ahead; further is a fault that would spoil "the latest window". */

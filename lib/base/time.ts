@@ -1,6 +1,6 @@
 import { parseDuration } from "./duration.ts";
 import { invalidField } from "./errors.ts";
-import { timeMsMax, timeMsMin } from "./limits.ts";
+import { timeMsMax, timeMsMin } from "./time-range.ts";
 
 const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ]([01]\d|2[0-3]):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?$/;
 

@@ -1,5 +1,8 @@
+import "swagger-ui-dist/swagger-ui.css";
+import SwaggerUIBundle from "swagger-ui-dist/swagger-ui-bundle.js";
+
 // Shows the document of the server that the page comes from, and of no other: no address is taken from the page's own.
-window.SwaggerUIBundle({
+SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#api",
   deepLinking: true,

@@ -1,0 +1,24 @@
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { connectionText } from "../api/resume.ts";
+import { useServices } from "../services.ts";
+
+const resumedShownMs = 6_000;
+
+/** Says when the connection is lost, and that nothing was missed; there from the start, so that it is read out. */
+export function ConnectionBanner() {
+  const { feed } = useServices();
+  const isOver = useSignal(false);
+  useSignalEffect(() => {
+    isOver.value = false;
+    if (feed.connection.value.kind !== "resumed") return;
+    const timer = setTimeout(() => (isOver.value = true), resumedShownMs);
+    return () => clearTimeout(timer);
+  });
+  const state = feed.connection.value;
+  const text = isOver.value ? undefined : connectionText(state);
+  return (
+    <p class={`banner banner-${state.kind}`} role="status" aria-live="polite" data-connection={state.kind}>
+      {text ?? ""}
+    </p>
+  );
+}

@@ -1,0 +1,79 @@
+import { useSignal } from "@preact/signals";
+import { errorMessage } from "../../../../lib/base/errors.ts";
+import { formatDuration } from "../../../../lib/base/duration.ts";
+import { useServices } from "../services.ts";
+import { rangePresets, resolveRange } from "../state/time-range.ts";
+import { bandNames } from "../state/url-state.ts";
+import { PauseButton } from "./pause-button.tsx";
+import { Thresholds } from "./thresholds.tsx";
+
+/** Which time is shown, how wide its windows are, and how its lines are drawn. */
+export function RangePicker() {
+  const { link, clock, feed } = useServices();
+  const problem = useSignal("");
+  const { range, band, tier } = link.state.value;
+
+  function onSubmit(event: SubmitEvent): void {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget as HTMLFormElement);
+    const written = { from: String(form.get("from")).trim(), to: String(form.get("to")).trim() };
+    try {
+      resolveRange(written, clock.nowMs());
+      problem.value = "";
+      link.go({ range: written });
+    } catch (error) {
+      problem.value = errorMessage(error);
+    }
+  }
+
+  return (
+    <section class="range" aria-label="Time range">
+      <div class="presets" role="group" aria-label="Usual ranges">
+        {rangePresets.map((from) => (
+          <button
+            key={from}
+            type="button"
+            aria-pressed={range.from === from && range.to === "now"}
+            onClick={() => link.go({ range: { from, to: "now" } })}
+          >
+            {from.slice("now-".length)}
+          </button>
+        ))}
+      </div>
+      {/* Made anew with another range, so that the fields have what is shown. */}
+      <form onSubmit={onSubmit} key={`${range.from} ${range.to}`}>
+        <label>
+          From <input name="from" defaultValue={range.from} spellcheck={false} aria-describedby="range-problem" />
+        </label>
+        <label>
+          To <input name="to" defaultValue={range.to} spellcheck={false} aria-describedby="range-problem" />
+        </label>
+        <button type="submit">Show</button>
+      </form>
+      <label>
+        Band{" "}
+        <select
+          value={band}
+          onChange={({ currentTarget }) =>
+            link.replace({ band: bandNames.find((name) => name === currentTarget.value) ?? "min-max" })
+          }
+        >
+          {bandNames.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <Thresholds />
+      <PauseButton />
+      <p class="tier">
+        Windows of <output>{feed.tierMs.value > 0 ? formatDuration(feed.tierMs.value) : "..."}</output>
+        {tier === "" ? ", as the server chose" : ""}. Dashes: still provisional.
+      </p>
+      <p id="range-problem" class="problem" role="alert">
+        {problem}
+      </p>
+    </section>
+  );
+}

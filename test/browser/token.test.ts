@@ -1,0 +1,30 @@
+import { expect, it, onTestFinished } from "vitest";
+import { noRules } from "../../lib/access/access-rules.ts";
+import { RuledAccess } from "../../lib/access/access.ts";
+import { makeToken } from "../../lib/access/secrets.ts";
+import { systemClock } from "../../lib/base/clock.ts";
+import { startServer } from "../support/server.ts";
+import { launch, missing, open, violations } from "./browser-page.ts";
+
+it.skipIf(missing !== undefined)("asks for a token where the server wants one, and keeps it nowhere", async () => {
+  const { id, sha256, token } = makeToken();
+  const rules = { ...noRules, tokens: [{ name: "query", id, sha256, scopes: ["query" as const], devices: ["*"] }] };
+  const server = await startServer({}, { http: "127.0.0.1:0", access: new RuledAccess(rules, systemClock) });
+  const browser = await launch();
+  onTestFinished(() => browser.close());
+  const { page } = await open(browser, server.httpAddress);
+  const field = page.getByLabel("This server wants a token");
+  await field.waitFor();
+  expect(await violations(page)).toEqual([]);
+  await field.fill("wrong");
+  await field.press("Enter");
+  await field.waitFor();
+  await field.fill(token);
+  await field.press("Enter");
+  await page.waitForFunction(`/^\\d/.test(document.querySelector("[data-tile='Samples counted'] span")?.textContent)`);
+  expect(await field.count()).toBe(0);
+  const kept = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie, location.href])");
+  expect(kept).not.toContain(token);
+  await page.reload();
+  await field.waitFor();
+});
