@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { type DurationSchema, durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Inlet } from "../ingest/inlet.ts";
 import type { IngestQuotas } from "../ingest/quotas.ts";
 import type { Writer } from "../ingest/writer.ts";
@@ -13,6 +13,7 @@ import { heldWindowsMax } from "../lib/base/limits.ts";
 import type { Handlers } from "../lib/rpc/handlers.ts";
 import { everySeries } from "../lib/store/selector.ts";
 import type { AdminService, HopSchema, IngestQuotasSchema } from "../proto/gen/telemetry/v1/admin_service_pb.js";
+import type { Reader } from "../query/reader.ts";
 import type { Subscriptions } from "../query/subscriptions.ts";
 import { type ByteHop, byteHops } from "./hops.ts";
 
@@ -20,6 +21,7 @@ export interface AdminOptions {
   readonly dataDir: string;
   readonly inlet: Inlet;
   readonly writer: Writer;
+  readonly reader: Reader;
   readonly subscriptions: Subscriptions;
   readonly quotas: IngestQuotas;
   readonly clock: Clock;
@@ -29,14 +31,15 @@ const backupChunkBytes = 256 * 1024;
 
 /** Status and backup, for those who run the server. */
 export function adminHandlers(options: AdminOptions): Handlers<typeof AdminService, "messages"> {
-  const { dataDir, inlet, writer, subscriptions, quotas, clock } = options;
+  const { dataDir, inlet, writer, reader, subscriptions, quotas, clock } = options;
   const startedMs = clock.elapsedMs();
   return {
     async getStatus() {
       // Read before the writer answers: while a commit holds it up, these are what one wants to know.
       const { openCalls } = inlet;
       const [calls, waiting, subscribers] = byteHops(inlet, subscriptions).map(byteHop);
-      const status = await writer.call("status");
+      const [p50, p99] = inlet.ackDelays.recent([0.5, 0.99], clock.elapsedMs());
+      const [status, devices] = await Promise.all([writer.call("status"), reader.call("deviceCount")]);
       const hops = [calls, waiting, hop("tables", status.heldWindows, heldWindowsMax, "windows"), subscribers];
       return {
         storeIncarnation: Buffer.from(writer.ready.incarnation, "hex"),
@@ -62,6 +65,10 @@ export function adminHandlers(options: AdminOptions): Handlers<typeof AdminServi
         rateDelays: BigInt(status.rateDelays),
         series: BigInt(status.series),
         quotas: quotasMessage(quotas),
+        ...(!Number.isNaN(p50) && { ackP50: inMicroseconds(p50), ackP99: inMicroseconds(p99) }),
+        devices: BigInt(devices),
+        devicesConnected: BigInt(status.devices.connected),
+        devicesSilent: BigInt(status.devices.silent),
       };
     },
 
@@ -108,6 +115,12 @@ function quotasMessage(quotas: IngestQuotas): MessageInitShape<typeof IngestQuot
     principalSamplesPerSecondMax: orZero(quotas.principalSamplesPerSecondMax),
     futureMax: durationFromMs(quotas.timeAheadMsMax),
   };
+}
+
+/** Of milliseconds, rounded up. */
+function inMicroseconds(ms: number): MessageInitShape<typeof DurationSchema> {
+  const us = Math.ceil(ms * 1_000);
+  return { seconds: BigInt(Math.floor(us / 1_000_000)), nanos: (us % 1_000_000) * 1_000 };
 }
 
 function isHalfFull({ used, limit }: Hop): boolean {

@@ -20,6 +20,7 @@ import { faint, heading, lineWidth, log, printLine } from "./terminal.ts";
 export interface DemoOptions {
   readonly dataDir: string;
   readonly grpc: string;
+  readonly http: string;
   readonly devices: number;
   readonly metrics: number;
   readonly intervalMs: number;
@@ -50,15 +51,16 @@ export class Demo {
 
   /** Runs until interrupted, then drains and prints the totals. */
   async run(interrupted: AbortSignal): Promise<void> {
-    const { dataDir, grpc, tiers, quotas, keepRaw } = this.#options;
-    const server = await TidemarkServer.start({ dataDir, grpc, tiers, log, quotas, keepRaw });
+    const { dataDir, grpc, http, tiers, quotas, keepRaw } = this.#options;
+    const server = await TidemarkServer.start({ dataDir, grpc, http, tiers, log, quotas, keepRaw });
     const channel = new Channel(server.address);
     const query = channel.client(QueryService, "messages");
     const countedBefore = await this.#counted(query);
+    log.info(`dashboard on http://${server.httpAddress}, API on http://${server.httpAddress}/api/`);
     log.info(`gRPC on ${server.address}, data in ${dataDir}; Ctrl-C drains and ends`);
 
     const watching = this.#watch(query, interrupted);
-    const timer = setInterval(() => this.#show(server.address), redrawMs);
+    const timer = setInterval(() => this.#show(server), redrawMs);
     await Promise.race([this.#runFleet(server.address, interrupted), server.failed]);
     clearInterval(timer);
     if (process.stdout.isTTY) this.#draw.done();
@@ -129,7 +131,7 @@ export class Demo {
   }
 
   /** One plain line per second, or the whole view in place on a terminal. */
-  #show(address: string): void {
+  #show({ address, httpAddress }: TidemarkServer): void {
     const { samplesAcked } = this.#delivery;
     const nowMs = systemClock.elapsedMs();
     const rate = Math.round(((samplesAcked - this.#samplesBefore) * 1_000) / (nowMs - this.#drawnMs));
@@ -143,7 +145,7 @@ export class Demo {
     }
     this.#draw(
       [
-        `${heading("tidemark")}  gRPC on ${address}`,
+        `${heading("tidemark")}  http://${httpAddress}  gRPC on ${address}`,
         status,
         "",
         ...this.#view.lines(seriesShown, lineWidth()),

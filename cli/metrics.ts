@@ -118,6 +118,11 @@ export class Metrics {
         endMs / 1_000,
       );
     }
+    this.#durations(
+      "tidemark_ack_duration_seconds",
+      "How long batches wait for their acks in the server, counted once for all that come within some milliseconds",
+      inlet.ackDelays.read(),
+    );
     this.#durations("tidemark_commit_duration_seconds", "Duration of a commit to the journal", measures.commits);
     this.#durations("tidemark_flush_duration_seconds", "Duration of a step of storing windows", measures.flushes);
     this.#durations(

@@ -38,10 +38,10 @@ export const grpcSetting = () =>
   setting("--grpc <host:port>", "where to serve gRPC; port 0 takes a free one")
     .argParser(hostPort("--grpc"))
     .default("127.0.0.1:50051");
-const httpSetting = () =>
+export const httpSetting = () =>
   setting(
     "--http <host:port>",
-    "where to serve HTTP: /metrics for Prometheus, /livez, /readyz (default: not)",
+    "where to serve HTTP: the dashboard, the API (/api/), /metrics, /livez, /readyz; port 0 takes a free one",
   ).argParser(hostPort("--http"));
 const durabilitySetting = () =>
   setting("--durability <what>", "what an ack survives: a power cut (fsync), or the end of the process")

@@ -181,7 +181,7 @@ export class TidemarkServer {
     );
     const describe = async (deviceId: string) => (await readDevices({ reader, standing }, [deviceId]))[0];
     rpc.add(DeviceService, "messages", deviceHandlers({ writer, describe }), deviceScopes);
-    const admin = adminHandlers({ dataDir, inlet, writer, subscriptions, quotas, clock });
+    const admin = adminHandlers({ dataDir, inlet, writer, reader, subscriptions, quotas, clock });
     rpc.add(AdminService, "messages", admin, adminScopes);
     rpc.add(HealthService, "messages", readiness.health.handlers(), healthScopes);
     const reflection = reflectionHandlers({ services: rpc.services, ending: ending.signal });

@@ -45,6 +45,15 @@ export class DeviceEvents {
     return connectionOf(state, this.#clock.elapsedMs(), this.#silentMs);
   }
 
+  /** Devices on a call: those that send, and those that have not for a while. */
+  counts(): { connected: number; silent: number } {
+    const counts = { connected: 0, silent: 0 };
+    for (const state of this.#sessions.states.connected) {
+      counts[this.connectionOf(state) === "silent" ? "silent" : "connected"] += 1;
+    }
+    return counts;
+  }
+
   /** Looks for devices that have fallen silent, or speak again. */
   tick(): void {
     if (!this.#watched) return;

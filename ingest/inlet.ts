@@ -13,6 +13,7 @@ import {
 } from "../lib/base/limits.ts";
 import { neverAborted, waitFor } from "../lib/base/wait.ts";
 import { SlowDownCause, StreamBatchesResponseSchema } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
+import { AckDelays } from "./ack-delays.ts";
 import type { Settlement } from "./call.ts";
 import { encodeGrant } from "./grant.ts";
 import { type CallEvent, type CallMethod, type Slab, SlabBuilder } from "./slab.ts";
@@ -39,6 +40,7 @@ export class Inlet {
   readonly hasRates: boolean;
   /** Aborted when no more requests are taken. */
   readonly draining: AbortSignal;
+  readonly ackDelays = new AckDelays();
   readonly #sink: SlabSink;
   readonly #clock: Clock;
   readonly #drain = new AbortController();
@@ -54,6 +56,8 @@ export class Inlet {
   /** The one that has sent last. */
   #latestCall = 0;
   #submittedMs = Number.NEGATIVE_INFINITY;
+  /** When the first event of the slab that is gathered came. */
+  #gatheredSinceMs = 0;
   /** Whether the latest slab shows that others would have come soon. */
   #isBusy = false;
 
@@ -99,6 +103,7 @@ export class Inlet {
   /** @param fairBytes what a call may have in flight beside others */
   onSettled(settlements: readonly Settlement[], slabBytes: number, fairBytes = callBytesInFlightMax): void {
     this.#bytesInFlight -= slabBytes;
+    this.ackDelays.onSettled(slabBytes, this.#clock.elapsedMs());
     this.#fairBytes = Math.min(Math.max(Math.floor(fairBytes), callBytesFairMin), callBytesInFlightMax);
     for (const settlement of settlements) {
       const call = this.#calls.get(settlement.call);
@@ -131,7 +136,8 @@ export class Inlet {
    * costs a commit, two hops between threads and an answer to each of its calls, whatever is in it.
    */
   #schedule(): void {
-    const leftMs = slabIntervalMs - (this.#clock.elapsedMs() - this.#submittedMs);
+    this.#gatheredSinceMs = this.#clock.elapsedMs();
+    const leftMs = slabIntervalMs - (this.#gatheredSinceMs - this.#submittedMs);
     if (leftMs > 0 && this.#isBusy) setTimeout(() => this.#submit(), leftMs);
     else setImmediate(() => this.#submit());
   }
@@ -139,7 +145,9 @@ export class Inlet {
   #submit(): void {
     this.#submittedMs = this.#clock.elapsedMs();
     this.#isBusy = this.#builder.events >= busySlabEvents;
-    this.#sink.submit(this.#builder.build());
+    const slab = this.#builder.build();
+    this.ackDelays.onSubmit(slab.bytes.length, this.#gatheredSinceMs);
+    this.#sink.submit(slab);
   }
 
   /** For calls of this inlet: gives the bytes a place, if they need not wait for it. */

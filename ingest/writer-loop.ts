@@ -280,6 +280,7 @@ export class WriterLoop {
       journalGroups: this.#flusher.journalGroups,
       heldWindows: this.#flusher.heldWindows,
       problem: this.#flusher.problem,
+      devices: this.#events.counts(),
     };
   }
 

@@ -43,6 +43,8 @@ export interface WriterStatus extends Omit<AdmissionCounters, "refused"> {
   readonly heldWindows: number;
   /** Why nothing can be stored; empty when it can. */
   readonly problem: string;
+  /** On a call: those that send, and those that are silent. */
+  readonly devices: { readonly connected: number; readonly silent: number };
 }
 
 /** What the writer thread has measured, for those who watch it; since its start unless it says otherwise. */

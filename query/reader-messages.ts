@@ -41,6 +41,7 @@ export interface EncodedSamples {
 export interface ReaderCalls {
   devices(after: string, limit: number, filter?: DeviceFilter): DeviceRow[];
   devicesOf(deviceIds: readonly string[], marks: readonly StandingMark[]): DeviceRow[];
+  deviceCount(): number;
   deviceDetail(deviceId: string, marks: readonly StandingMark[]): DeviceDetail | undefined;
   series(selector: Selector, after: SeriesPosition | undefined, limit: number): SeriesRow[];
   unknownDevices(deviceIds: readonly string[]): string[];

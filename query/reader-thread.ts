@@ -25,6 +25,7 @@ const samples = new Map<number, SampleAnswer>();
 const calls: ReaderCalls = {
   devices: (after, limit, filter) => reader.devices(after, limit, filter),
   devicesOf: (deviceIds, marks) => reader.devicesOf(deviceIds, marks),
+  deviceCount: () => reader.deviceCount(),
   deviceDetail: (deviceId, marks) => reader.deviceDetail(deviceId, marks),
   series: (selector, after, limit) => reader.series(selector, after, limit),
   unknownDevices: (deviceIds) => reader.unknownDevices(deviceIds),

@@ -12,7 +12,7 @@ import {
   seriesMaxSetting,
 } from "../quota-options.ts";
 import { keepRawSetting } from "../raw-options.ts";
-import { dataSetting, grpcSetting } from "../serve-options.ts";
+import { dataSetting, grpcSetting, httpSetting } from "../serve-options.ts";
 import { keptTiers, parseRetention, retentionSetting } from "../tier-options.ts";
 
 /** 1,000 series take some 250 MiB in a month, and 45 MiB a year from then on: days are kept, so that history counts. */
@@ -24,6 +24,7 @@ export function addDemo(program: Command): void {
     .description("run a server and a simulated fleet together, with a live view")
     .addOption(dataSetting())
     .addOption(grpcSetting())
+    .addOption(httpSetting().default("127.0.0.1:8080"))
     .addOption(devicesSetting(100_000))
     .addOption(metricsSetting())
     .addOption(intervalSetting())
@@ -44,14 +45,15 @@ Examples:
   $ tidemark demo --devices 1000 --interval 10s
   $ tidemark demo --keep-raw 1h                     # then: export samples --device demo-0001 --from now-10m
 
-While it runs, from another terminal:
+While it runs, in a browser: http://127.0.0.1:8080, and from another terminal:
   $ tidemark watch --device demo-0001
   $ tidemark query --device demo-0001 --metric temperature --from now-5m --tier 10s`,
     )
-    .action(async ({ data, grpc, devices, metrics, interval, retention, keepRaw, ...flags }) => {
+    .action(async ({ data, grpc, http, devices, metrics, interval, retention, keepRaw, ...flags }) => {
       const demo = new Demo({
         dataDir: data,
         grpc,
+        http,
         devices,
         metrics,
         intervalMs: interval,

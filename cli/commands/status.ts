@@ -60,6 +60,11 @@ function limitsOf({ quotas, series }: GetStatusResponse): string {
   return `${series} series; ${limits}`;
 }
 
+function acksOf({ ackP50, ackP99 }: GetStatusResponse): string {
+  if (ackP50 === undefined || ackP99 === undefined) return "none in the last 10 s";
+  return `waited for ${durationMs(ackP50)} ms (p50), ${durationMs(ackP99)} ms (p99) in the last 10 s`;
+}
+
 function statusLines(status: GetStatusResponse): string[] {
   const upMs = status.uptime === undefined ? 0 : Math.floor(durationMs(status.uptime) / 1_000) * 1_000;
   const storeMs = status.storeMax === undefined ? 0 : durationMs(status.storeMax);
@@ -78,6 +83,8 @@ function statusLines(status: GetStatusResponse): string[] {
     ),
     `limits   ${limitsOf(status)}; ${status.rateDelays} times a call was made to wait for its rate`,
     `store    ${status.groups} groups, slowest of the last 10 s ${storeMs} ms; ${status.journalGroups} groups not in every table yet`,
+    `acks     ${acksOf(status)}`,
+    `devices  ${status.devices}, ${status.devicesConnected} connected, ${status.devicesSilent} silent`,
     `memory   ${Math.round(Number(status.rssBytes) / 2 ** 20)} MiB, ${status.ingestCalls} ingest calls`,
     "",
     ...formatTable([["hop", "used", "limit", "unit", "full"], ...hops]),

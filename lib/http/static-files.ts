@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { extname, join, sep } from "node:path";
+import { extname, join, relative, sep } from "node:path";
 import type { Exchange } from "./exchange.ts";
 import type { HttpPart, Resource } from "./router.ts";
 
@@ -8,9 +8,8 @@ import type { HttpPart, Resource } from "./router.ts";
 export interface StaticFolder {
   /** Path that its files are under, with a slash at its end: `/api/`. */
   readonly at: string;
+  /** All files of it, also those in folders of it. */
   readonly folder: string;
-  /** These files of it; undefined: all, also those in folders of it. */
-  readonly names?: readonly string[];
 }
 
 /** Nothing but what comes from here: no script or style in a page, no frame around it. Icons are in style sheets. */
@@ -51,11 +50,11 @@ interface StaticFile {
 }
 
 /**
- * Files of folders, read once: a path is looked up among them, and never goes to the file system.
- * @throws Error when a folder cannot be read, or has a file of a kind that is not known
+ * The files of a folder, read once: a path is looked up among them, and never goes to the file system.
+ * @throws Error when the folder cannot be read, or has a file of a kind that is not known
  */
-export function staticFiles(folders: readonly StaticFolder[]): HttpPart {
-  const files = new Map(folders.flatMap(filesOf));
+export function staticFiles(folder: StaticFolder): HttpPart {
+  const files = new Map(filesOf(folder));
   return {
     find(path) {
       const file = files.get(path.endsWith("/") ? `${path}index.html` : path);
@@ -65,16 +64,10 @@ export function staticFiles(folders: readonly StaticFolder[]): HttpPart {
   };
 }
 
-function filesOf({ at, folder, names }: StaticFolder): [string, StaticFile][] {
-  const found =
-    names ??
-    readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) =>
-        join(entry.parentPath, entry.name)
-          .slice(folder.length)
-          .replace(/^[/\\]+/, ""),
-      );
+function filesOf({ at, folder }: StaticFolder): [string, StaticFile][] {
+  const found = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
   return found.map((name) => {
     const path = at + name.split(sep).map(encodeURIComponent).join("/");
     return [path, fileOf(path, readFileSync(join(folder, name)))];

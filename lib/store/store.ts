@@ -360,6 +360,8 @@ export interface AggregateReader {
   devices(after: string, limit: number, filter?: DeviceFilter): DeviceRow[];
   /** Those of the devices that are there, by id. @param marks that the tables may not show yet */
   devicesOf(deviceIds: readonly string[], marks: readonly StandingMark[]): DeviceRow[];
+  /** How many devices there are. */
+  deviceCount(): number;
   /** @param marks that the tables may not show yet */
   deviceDetail(deviceId: string, marks: readonly StandingMark[]): DeviceDetail | undefined;
   /** Series above `after`, by device id and name. */

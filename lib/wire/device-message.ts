@@ -19,6 +19,7 @@ export function encodeDevice(row: DeviceRow, connection: Connection): MessageIni
     description: row.description,
     createdAt: timestampFromMs(row.createdAtMs),
     ...(row.lastSeenAtMs !== undefined && { lastSeenAt: timestampFromMs(row.lastSeenAtMs) }),
+    ...(row.latestSampleMs !== undefined && { latestEventAt: timestampFromMs(row.latestSampleMs) }),
     ackedSequence: BigInt(row.ackedSequence),
     samplesCounted: BigInt(row.samplesCounted),
     samplesRefused: BigInt(row.samplesRefused),

@@ -22,7 +22,10 @@ it.skipIf(missing !== undefined)("draws 50 charts at 1 Hz in a fifth of a core",
       values: metrics.map((_, i) => i + Math.sin(sequence)),
     };
     const batch = { deviceHandle: 1, sequence: BigInt(sequence), tables: [table] };
-    await server.ingest.pushBatch({ registration: registration("many", { metrics }), payload: { case: "batch", value: batch } });
+    await server.ingest.pushBatch({
+      registration: registration("many", { metrics }),
+      payload: { case: "batch", value: batch },
+    });
   }
   for (let ageMs = 900_000; ageMs > 0; ageMs -= 10_000) await send(ageMs);
 

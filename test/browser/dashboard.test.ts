@@ -57,7 +57,9 @@ describe.skipIf(missing !== undefined)("the dashboard in a browser", () => {
     await page.waitForFunction(`/^[1-9]/.test(document.querySelector("[data-tile='Devices'] span")?.textContent)`);
     const paintMs = await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime");
     expect(paintMs).toBeLessThan(1_000);
-    await page.waitForFunction(`/^[1-9]/.test(document.querySelector("[data-tile='Samples counted'] span")?.textContent)`);
+    await page.waitForFunction(
+      `/^[1-9]/.test(document.querySelector("[data-tile='Samples counted'] span")?.textContent)`,
+    );
     expect(await page.locator(".hop").count()).toBe(4);
     expect(complaints).toEqual([]);
   });
@@ -181,7 +183,9 @@ describe.skipIf(missing !== undefined)("the dashboard in a browser", () => {
     const policy = await page.evaluate("fetch('/').then((answer) => answer.headers.get('content-security-policy'))");
     expect(policy).toMatch(/default-src|script-src/);
     expect(policy).not.toMatch(/unsafe-inline|unsafe-eval/);
-    await page.evaluate(`document.body.append(Object.assign(document.createElement("script"), { text: "window.hit = 1" }))`);
+    await page.evaluate(
+      `document.body.append(Object.assign(document.createElement("script"), { text: "window.hit = 1" }))`,
+    );
     expect(await page.evaluate("window.hit")).toBeUndefined();
     expect(complaints.some((text) => text.startsWith("policy: script-src"))).toBe(true);
   });

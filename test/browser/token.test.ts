@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from "vitest";
-import { noRules } from "../../lib/access/access-rules.ts";
 import { RuledAccess } from "../../lib/access/access.ts";
+import { noRules } from "../../lib/access/access-rules.ts";
 import { makeToken } from "../../lib/access/secrets.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { startServer } from "../support/server.ts";

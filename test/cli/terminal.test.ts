@@ -45,7 +45,19 @@ describe.runIf(hasTerminal).concurrent("on a terminal", () => {
 
   it("the demo shows a live view, and prints totals on Ctrl-C", async () => {
     const data = await temporaryDirectory();
-    const cli = onTerminal(["demo", "--data", data, "--grpc", "127.0.0.1:0", "--devices", "3", "--interval", "200ms"]);
+    const cli = onTerminal([
+      "demo",
+      "--data",
+      data,
+      "--grpc",
+      "127.0.0.1:0",
+      "--http",
+      "127.0.0.1:0",
+      "--devices",
+      "3",
+      "--interval",
+      "200ms",
+    ]);
     await cli.line(/demo-0001 +temperature/);
     cli.write(ctrlC);
     const { code, stdout } = await cli.ended;

@@ -17,6 +17,7 @@ export const metrics: Readonly<Record<string, Metric>> = {
   tidemark_windows_held: {},
   tidemark_windows_held_limit: {},
   tidemark_groups_total: {},
+  tidemark_ack_duration_seconds: { histogram: true },
   tidemark_commit_duration_seconds: { histogram: true },
   tidemark_fsyncs_total: {},
   tidemark_flush_duration_seconds: { histogram: true },

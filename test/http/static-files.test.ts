@@ -17,7 +17,7 @@ async function serveFiles(): Promise<string> {
   await writeFile(join(folder, "index.html"), "<!doctype html>");
   await writeFile(join(folder, "assets/index-BxY_1234.js"), "let a;");
   await writeFile(join(folder, "assets/with space.svg"), "<svg/>");
-  const listener = await listenHttp("127.0.0.1:0", [staticFiles([{ at: "/site/", folder }])], { log: silentLog });
+  const listener = await listenHttp("127.0.0.1:0", [staticFiles({ at: "/site/", folder })], { log: silentLog });
   onTestFinished(async () => {
     await listener.close(0);
     await rm(outer, { recursive: true });

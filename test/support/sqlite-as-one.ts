@@ -12,6 +12,7 @@ export function openAsOne(tiers: readonly Tier[]): AggregateStore & Journal & Ag
 export function asOne<Store extends AggregateStore>(store: Store, reader: AggregateReader): Store & AggregateReader {
   return Object.assign(store, {
     devices: reader.devices.bind(reader),
+    deviceCount: reader.deviceCount.bind(reader),
     devicesOf: reader.devicesOf.bind(reader),
     deviceDetail: reader.deviceDetail.bind(reader),
     series: reader.series.bind(reader),

@@ -375,6 +375,10 @@ export class MemoryStore implements AggregateStore, Journal, AggregateReader, Jo
     return stored === undefined ? row : foldMark(row, stored, mark);
   }
 
+  deviceCount(): number {
+    return this.#live().length;
+  }
+
   deviceDetail(deviceId: string, marks: readonly StandingMark[]): DeviceDetail | undefined {
     const [device] = this.devicesOf([deviceId], marks);
     if (device === undefined) return undefined;

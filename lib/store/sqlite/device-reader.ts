@@ -46,6 +46,10 @@ export class DeviceReader {
     })();
   }
 
+  count(): number {
+    return this.#sql.count.get() as number;
+  }
+
   detail(deviceId: string, marks: readonly StandingMark[]): DeviceDetail | undefined {
     return this.#db.transaction(() => {
       const [device] = this.those([deviceId], marks);
@@ -100,6 +104,7 @@ function prepareStatements(db: Database) {
     those: db.prepare(
       rowsOf("SELECT * FROM devices WHERE deleted_at_ms IS NULL AND device_id IN (SELECT value FROM json_each(?))"),
     ),
+    count: db.prepare("SELECT count(*) FROM devices WHERE deleted_at_ms IS NULL").pluck(),
     session: db.prepare(`SELECT ${sessionColumnNames} FROM sessions WHERE id = ?`),
     gaps: db.prepare(
       `SELECT device, first_sequence AS firstSequence, last_sequence AS lastSequence, samples, reason,

@@ -71,6 +71,10 @@ export class SqliteReader implements AggregateReader {
     return this.#devices.those(deviceIds, marks);
   }
 
+  deviceCount(): number {
+    return this.#devices.count();
+  }
+
   deviceDetail(deviceId: string, marks: readonly StandingMark[]): DeviceDetail | undefined {
     return this.#devices.detail(deviceId, marks);
   }

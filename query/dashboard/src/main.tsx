@@ -32,7 +32,9 @@ function compose(): Services {
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const isSystemDark = signal(prefersDark.matches);
   prefersDark.addEventListener("change", ({ matches }) => (isSystemDark.value = matches));
-  const isDark = computed(() => (settings.theme.value === "system" ? isSystemDark.value : settings.theme.value === "dark"));
+  const isDark = computed(() =>
+    settings.theme.value === "system" ? isSystemDark.value : settings.theme.value === "dark",
+  );
   effect(() => {
     document.documentElement.dataset["theme"] = isDark.value ? "dark" : "light";
   });

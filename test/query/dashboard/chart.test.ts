@@ -152,7 +152,12 @@ describe("texts", () => {
 
   it("have units", () => {
     expect([bytesText(100), bytesText(1_536), bytesText(5 * 2 ** 30)]).toEqual(["100 B", "1.5 KiB", "5.0 GiB"]);
-    expect([spanText(1.25), spanText(1_500), spanText(-5), spanText(7_200_000)]).toEqual(["1.3 ms", "1.5 s", "0 ms", "2 h"]);
+    expect([spanText(1.25), spanText(1_500), spanText(-5), spanText(7_200_000)]).toEqual([
+      "1.3 ms",
+      "1.5 s",
+      "0 ms",
+      "2 h",
+    ]);
   });
 
   it("of times say when they are UTC", () => {

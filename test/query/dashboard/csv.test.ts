@@ -13,7 +13,9 @@ function seriesOf(...starts: number[]): SeriesColumns {
 }
 
 it("has the windows of the range with all digits, and nothing where there is no value", () => {
-  const rows = parse(csvOf([{ source: "d", metric: "m", series: seriesOf(0, 10_000, 20_000) }], span), { columns: true });
+  const rows = parse(csvOf([{ source: "d", metric: "m", series: seriesOf(0, 10_000, 20_000) }], span), {
+    columns: true,
+  });
   expect(rows).toHaveLength(2);
   expect(rows[0]).toMatchObject({
     source: "d",

@@ -31,7 +31,11 @@ describe("the windows of a series", () => {
     expect(series.length).toBe(windowsPerSeriesMax);
     expect(series.starts[0]).toBe(110_000);
     series.put(windowOf({ startMs: 0 }), 1);
-    expect([series.length, series.starts[0], series.p99s.length]).toEqual([windowsPerSeriesMax, 110_000, windowsPerSeriesMax]);
+    expect([series.length, series.starts[0], series.p99s.length]).toEqual([
+      windowsPerSeriesMax,
+      110_000,
+      windowsPerSeriesMax,
+    ]);
   });
 
   it("have the rate of a counter, where the time is known", () => {

@@ -24,7 +24,10 @@ const states: fc.Arbitrary<UrlState> = fc.record({
   picks: fc.array(fc.record({ deviceId: name, metric: name }), { maxLength: 10 }),
   groupBy: fc.array(label, { maxLength: 3 }),
   band: fc.constantFrom(...bandNames),
-  thresholds: fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0), { maxLength: 4 }),
+  thresholds: fc.array(
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
+    { maxLength: 4 },
+  ),
   zone: fc.constantFrom(...zoneNames),
   split: fc.boolean(),
 });

@@ -123,6 +123,7 @@ export function registryContract(open: Open): void {
     it("is shown nowhere any more, nor are its series and windows", () => {
       const { store, reader } = withDeleted(open);
       expect(reader.devices("", 10).map(({ deviceId }) => deviceId)).toEqual(["fan"]);
+      expect(reader.deviceCount()).toBe(1);
       expect(reader.devicesOf(["pump", "fan"], []).map(({ deviceId }) => deviceId)).toEqual(["fan"]);
       expect(reader.deviceDetail("pump", [])).toBeUndefined();
       expect(reader.unknownDevices(["pump", "fan"])).toEqual(["pump"]);

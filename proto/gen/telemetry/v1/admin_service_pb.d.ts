@@ -164,6 +164,42 @@ export declare type GetStatusResponse = Message<"telemetry.v1.GetStatusResponse"
    * @generated from field: telemetry.v1.IngestQuotas quotas = 19;
    */
   quotas?: IngestQuotas | undefined;
+
+  /**
+   * How long batches of the last 10 s have waited for their acks in the server, in half of the cases at most. Unset:
+   * nothing was acked.
+   *
+   * @generated from field: google.protobuf.Duration ack_p50 = 20;
+   */
+  ackP50?: Duration | undefined;
+
+  /**
+   * The same, in 99 of 100 cases at most.
+   *
+   * @generated from field: google.protobuf.Duration ack_p99 = 21;
+   */
+  ackP99?: Duration | undefined;
+
+  /**
+   * Devices in the registry.
+   *
+   * @generated from field: uint64 devices = 22;
+   */
+  devices: bigint;
+
+  /**
+   * Devices that are on a call, and send.
+   *
+   * @generated from field: uint64 devices_connected = 23;
+   */
+  devicesConnected: bigint;
+
+  /**
+   * Devices that are on a call, and have sent nothing for as long as a sample may be late.
+   *
+   * @generated from field: uint64 devices_silent = 24;
+   */
+  devicesSilent: bigint;
 };
 
 /**

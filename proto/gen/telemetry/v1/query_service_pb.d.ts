@@ -226,6 +226,13 @@ export declare type Device = Message<"telemetry.v1.Device"> & {
    * @generated from field: telemetry.v1.DeviceConnection connection = 13;
    */
   connection: DeviceConnection;
+
+  /**
+   * The latest time of its samples, but never later than their receipt. Unset: it has had none.
+   *
+   * @generated from field: google.protobuf.Timestamp latest_event_at = 14;
+   */
+  latestEventAt?: Timestamp | undefined;
 };
 
 /**

@@ -1,7 +1,7 @@
 import { type Signal, signal } from "@preact/signals";
-import { parseDuration } from "../../../../lib/base/duration.ts";
 import { Backoff } from "../../../../lib/base/backoff.ts";
 import type { Clock } from "../../../../lib/base/clock.ts";
+import { parseDuration } from "../../../../lib/base/duration.ts";
 import type { Prng } from "../../../../lib/base/prng.ts";
 import { waitFor } from "../../../../lib/base/wait.ts";
 import type { Window } from "../../../../lib/wire/frame-reader.ts";

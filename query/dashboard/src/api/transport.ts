@@ -40,7 +40,12 @@ export function openApi(baseUrl: string): Api {
     defaultTimeoutMs: callMsMax,
     fetch: send,
   });
-  return { query: createClient(QueryService, transport), admin: createClient(AdminService, transport), token, needsToken };
+  return {
+    query: createClient(QueryService, transport),
+    admin: createClient(AdminService, transport),
+    token,
+    needsToken,
+  };
 }
 
 /** What a call that failed says to people. */

@@ -21,7 +21,7 @@ export function usePoll<T>(of: string, everyMs: number, ask: (signal: AbortSigna
   const problem = useSignal("");
   // With another token the answer may be another.
   const token = api.token.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: of and token say when ask has changed
+  // Of and token say when ask has changed.
   useEffect(() => {
     const ending = new AbortController();
     void poll(ending.signal);

@@ -75,7 +75,12 @@ export class ChartView {
 
   #options({ styles, zone, isDark }: ChartInput): uPlot.Options {
     const ink = isDark ? inks.dark : inks.light;
-    const axis = { stroke: ink.text, font, grid: { stroke: ink.grid, width: 1 }, ticks: { stroke: ink.grid, width: 1 } };
+    const axis = {
+      stroke: ink.text,
+      font,
+      grid: { stroke: ink.grid, width: 1 },
+      ticks: { stroke: ink.grid, width: 1 },
+    };
     return {
       width: Math.max(1, this.#place.clientWidth),
       height: heightPx,
@@ -107,7 +112,9 @@ export class ChartView {
 
   /** Thresholds are in sight, too. */
   #valueRange(min: number | null, max: number | null): [number, number] {
-    const values = [min, max, ...(this.#input?.thresholds ?? [])].filter((value) => value !== null && value !== undefined);
+    const values = [min, max, ...(this.#input?.thresholds ?? [])].filter(
+      (value) => value !== null && value !== undefined,
+    );
     if (values.length === 0) return [0, 1];
     const [low, high] = uPlot.rangeNum(Math.min(...values), Math.max(...values), 0.1, true);
     return [low ?? 0, high ?? 1];

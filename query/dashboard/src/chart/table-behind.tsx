@@ -35,9 +35,7 @@ export function TableBehind({ table }: { readonly table: Signal<ChartTable> }) {
           </thead>
           <tbody>
             {rows.map((row) => (
-              <tr key={row[0]}>
-                {row.map((cell, i) => (i === 0 ? <th scope="row">{cell}</th> : <td>{cell}</td>))}
-              </tr>
+              <tr key={row[0]}>{row.map((cell, i) => (i === 0 ? <th scope="row">{cell}</th> : <td>{cell}</td>))}</tr>
             ))}
           </tbody>
         </table>

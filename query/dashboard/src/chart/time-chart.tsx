@@ -2,7 +2,7 @@ import { type Signal, signal, useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { type Services, useServices } from "../services.ts";
 import { SeriesColumns } from "../state/series-columns.ts";
-import { fixedRange, spanOf, type Span } from "../state/time-range.ts";
+import { fixedRange, type Span, spanOf } from "../state/time-range.ts";
 import { type Points, pointsOf } from "./band.ts";
 import { chartColumns } from "./chart-columns.ts";
 import { ChartView } from "./chart-view.ts";
@@ -31,7 +31,7 @@ export function TimeChart({ title, lines }: { readonly title: string; readonly l
   const services = useServices();
   const place = useRef<HTMLDivElement>(null);
   const keys = JSON.stringify(lines);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: keys is lines by value
+  // Keys is lines by value.
   const chart = useMemo(() => new LiveChart(services, title, lines), [services, title, keys]);
 
   useEffect(() => (place.current === null ? undefined : chart.start(place.current)), [chart]);
@@ -158,7 +158,14 @@ class LiveChart implements Drawable {
     const versions = pause.sinceMs.peek() === undefined ? this.#known().map((series) => series?.version ?? 0) : [];
     // A day that moves on by a second looks the same: about a pixel has to pass.
     const stepMs = Math.max(1_000, (span.toMs - span.fromMs) / 1_000);
-    const view = [Math.floor(span.fromMs / stepMs), Math.round((span.toMs - span.fromMs) / stepMs), band, thresholds, zone, isDark.peek()];
+    const view = [
+      Math.floor(span.fromMs / stepMs),
+      Math.round((span.toMs - span.fromMs) / stepMs),
+      band,
+      thresholds,
+      zone,
+      isDark.peek(),
+    ];
     return JSON.stringify([view, pause.sinceMs.peek(), feed.tierMs.peek(), versions]);
   }
 

@@ -1,8 +1,8 @@
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { useSignal } from "@preact/signals";
 import type { GetDeviceResponse } from "../../../../proto/gen/telemetry/v1/query_service_pb.js";
-import { reasonText } from "../api/status-poll.ts";
 import { metricsOf } from "../api/metrics.ts";
+import { reasonText } from "../api/status-poll.ts";
 import { usePoll } from "../api/use-poll.ts";
 import { numberText, spanText } from "../chart/number-text.ts";
 import { timeText } from "../chart/time-text.ts";

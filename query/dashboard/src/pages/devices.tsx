@@ -1,5 +1,6 @@
-import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { useSignal } from "@preact/signals";
+import type { Device } from "../../../../proto/gen/telemetry/v1/query_service_pb.js";
 import type { Api } from "../api/transport.ts";
 import { usePoll } from "../api/use-poll.ts";
 import { spanText } from "../chart/number-text.ts";
@@ -8,20 +9,12 @@ import { Labels } from "../parts/labels.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { useServices } from "../services.ts";
 import { labelsOf } from "../state/url-state.ts";
-import type { Device } from "../../../../proto/gen/telemetry/v1/query_service_pb.js";
 
-/** The lag of each row is a call of its own. */
-const pageSize = 25;
+const pageSize = 50;
 const pollMs = 5_000;
 
-interface Row {
-  readonly device: Device;
-  /** Milliseconds; undefined: it has sent nothing. */
-  readonly lagMs: number | undefined;
-}
-
 interface DevicePage {
-  readonly rows: readonly Row[];
+  readonly devices: readonly Device[];
   readonly nextPageToken: string;
 }
 
@@ -42,8 +35,10 @@ export function Devices() {
     link.replace(changes);
   }
 
-  const rows = value.value?.rows ?? [];
+  const devices = value.value?.devices ?? [];
   const next = value.value?.nextPageToken ?? "";
+  // The clocks of the two may differ.
+  const sinceMs = (time: Timestamp) => Math.max(0, clock.nowMs() - timestampMs(time));
   return (
     <>
       <h1>Devices</h1>
@@ -82,18 +77,14 @@ export function Devices() {
             </tr>
           </thead>
           <tbody>
-            {rows.map(({ device, lagMs }) => (
+            {devices.map((device) => (
               <tr key={device.deviceId}>
                 <th scope="row">
                   <a href={link.href({ page: "device", deviceId: device.deviceId })}>{device.deviceId}</a>
                 </th>
                 <td>{deviceConnectionText(device.connection)}</td>
-                <td>
-                  {device.lastSeenAt === undefined
-                    ? "never"
-                    : `${spanText(clock.nowMs() - timestampMs(device.lastSeenAt))} ago`}
-                </td>
-                <td>{lagMs === undefined ? "" : spanText(lagMs)}</td>
+                <td>{device.lastSeenAt === undefined ? "never" : `${spanText(sinceMs(device.lastSeenAt))} ago`}</td>
+                <td>{device.latestEventAt === undefined ? "" : spanText(sinceMs(device.latestEventAt))}</td>
                 <td>
                   <Labels of={device.labels} />
                 </td>
@@ -102,7 +93,7 @@ export function Devices() {
           </tbody>
         </table>
       </div>
-      {value.value !== undefined && rows.length === 0 && <p>No device is like that.</p>}
+      {value.value !== undefined && devices.length === 0 && <p>No device is like that.</p>}
       <div class="pager">
         <button
           type="button"
@@ -124,20 +115,8 @@ async function readPage(
   { search, where, pageToken }: { search: string; where: readonly string[]; pageToken: string },
   signal: AbortSignal,
 ): Promise<DevicePage> {
-  const { devices, nextPageToken } = await query.listDevices(
+  return await query.listDevices(
     { pageSize, pageToken, deviceIdPrefixes: search === "" ? [] : [search], labels: labelsOf(where) },
     { signal },
   );
-  const rows = await Promise.all(
-    devices.map(async (device): Promise<Row> => {
-      try {
-        const { lag } = await query.getDevice({ deviceId: device.deviceId }, { signal });
-        return { device, lagMs: lag && durationMs(lag) };
-      } catch {
-        // Deleted since it was listed; anything else the next poll says.
-        return { device, lagMs: undefined };
-      }
-    }),
-  );
-  return { rows, nextPageToken };
 }

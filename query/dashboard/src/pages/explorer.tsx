@@ -22,7 +22,10 @@ interface Line extends ChartLine {
 export function Explorer() {
   const { link } = useServices();
   const { picks, groupBy, split } = link.state.value;
-  const groups = useGroupLines(picks.map(({ metric }) => metric), groupBy.length > 0);
+  const groups = useGroupLines(
+    picks.map(({ metric }) => metric),
+    groupBy.length > 0,
+  );
   const lines: readonly Line[] =
     groupBy.length > 0
       ? groups
@@ -52,7 +55,7 @@ function useGroupLines(metrics: readonly string[], isGrouped: boolean): readonly
   const { store } = useServices();
   const known = useSignal("[]");
   const wanted = JSON.stringify(metrics);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: wanted is metrics by value
+  // Wanted is metrics by value.
   useEffect(() => {
     if (!isGrouped) return;
     const look = () => {

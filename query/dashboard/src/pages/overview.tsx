@@ -1,43 +1,26 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { useComputed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { countFleet } from "../api/fleet.ts";
-import { reasonText } from "../api/status-poll.ts";
-import { usePoll } from "../api/use-poll.ts";
+import { reasonText, type StatusReading } from "../api/status-poll.ts";
 import { bytesText, numberText, spanText } from "../chart/number-text.ts";
 import { Pipeline } from "../parts/pipeline.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { Tile } from "../parts/tile.tsx";
 import { useServices } from "../services.ts";
 
-const fleetPollMs = 15_000;
-
 /** How the server is doing, once a second. */
 export function Overview() {
-  const { api, status } = useServices();
+  const { status } = useServices();
   useEffect(() => {
     const ending = new AbortController();
     void status.run(ending.signal);
     return () => ending.abort();
   }, [status]);
-  const fleet = usePoll("fleet", fleetPollMs, (signal) => countFleet(api, signal));
-  const fleetText = useComputed(() => {
-    const size = fleet.value.value;
-    return size === undefined ? "..." : numberText(size.devices) + (size.isCut ? " and more" : "");
-  });
-  const connectedText = useComputed(() => {
-    const size = fleet.value.value;
-    return size === undefined ? "" : `${numberText(size.connected)} connected, ${numberText(size.silent)} silent`;
-  });
-
   return (
     <>
       <h1>Overview</h1>
       <Problem of={status.problem} />
       <dl class="tiles">
-        <Tile name="Devices">
-          <span>{fleetText}</span> <span class="hint">{connectedText}</span>
-        </Tile>
         <Figures />
       </dl>
       <Hops />
@@ -49,13 +32,23 @@ export function Overview() {
 /** Texts of signals, and no live regions, which would be read out each second: an answer each second changes them, and renders nothing else. */
 function Figures() {
   const { status } = useServices();
-  const reading = status.reading;
-  const of = (text: (reading: NonNullable<typeof reading.value>) => string) => () =>
-    reading.value === undefined ? "..." : text(reading.value);
-  const rate = useComputed(of(({ rates }) => (rates === undefined ? "..." : numberText(Math.round(rates.samplesPerSecond)))));
+  const of = (text: (reading: StatusReading) => string) => () =>
+    status.reading.value === undefined ? "..." : text(status.reading.value);
+  const devices = useComputed(of(({ status }) => numberText(Number(status.devices))));
+  const connected = useComputed(
+    of(({ status: { devicesConnected, devicesSilent } }) => {
+      return `${numberText(Number(devicesConnected))} connected, ${numberText(Number(devicesSilent))} silent`;
+    }),
+  );
+  const rate = useComputed(
+    of(({ rates }) => (rates === undefined ? "..." : numberText(Math.round(rates.samplesPerSecond)))),
+  );
   const counted = useComputed(of(({ status: { samplesCounted } }) => numberText(Number(samplesCounted))));
   const ack = useComputed(
-    of(({ status: { storeMax } }) => (storeMax === undefined ? "..." : spanText(durationMs(storeMax)))),
+    of(({ status: { ackP99 } }) => (ackP99 === undefined ? "none" : spanText(durationMs(ackP99)))),
+  );
+  const ackHalf = useComputed(
+    of(({ status: { ackP50 } }) => (ackP50 === undefined ? "" : `half within ${spanText(durationMs(ackP50))}`)),
   );
   const refused = useComputed(of(({ status: { samplesRefused } }) => numberText(Number(samplesRefused))));
   const series = useComputed(of(({ status }) => numberText(Number(status.series))));
@@ -65,16 +58,19 @@ function Figures() {
     of(({ status }) => (status.uptime === undefined ? "..." : spanText(durationMs(status.uptime)))),
   );
   const problem = useComputed(() => {
-    const text = reading.value?.status.storeProblem ?? "";
+    const text = status.reading.value?.status.storeProblem ?? "";
     return text === "" ? "" : `Nothing can be stored: ${text}`;
   });
   return (
     <>
+      <Tile name="Devices">
+        <span>{devices}</span> <span class="hint">{connected}</span>
+      </Tile>
       <Tile name="Samples per second" hint="counted, over the last second">
         <span>{rate}</span>
       </Tile>
-      <Tile name="Slowest commit" hint="longest time to store a group in the last 10 s: an ack takes this long or less, and its wait">
-        <span>{ack}</span>
+      <Tile name="Ack latency" hint="99 % of the batches of the last 10 s waited less for their ack, in the server">
+        <span>{ack}</span> <span class="hint">{ackHalf}</span>
       </Tile>
       <Tile name="Samples counted" hint="since the server started">
         <span>{counted}</span>
@@ -95,7 +91,9 @@ function Figures() {
         <span>{uptime}</span>
       </Tile>
       <Tile name="Trouble">
-        <span class="problem" role="alert">{problem}</span>
+        <span class="problem" role="alert">
+          {problem}
+        </span>
       </Tile>
     </>
   );

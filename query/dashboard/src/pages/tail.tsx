@@ -6,8 +6,8 @@ import { numberText } from "../chart/number-text.ts";
 import { timeText } from "../chart/time-text.ts";
 import { PauseButton } from "../parts/pause-button.tsx";
 import { useServices } from "../services.ts";
-import { isName } from "../state/pick.ts";
 import { LiveBuffer } from "../state/live-buffer.ts";
+import { isName } from "../state/pick.ts";
 import { labelsOf } from "../state/url-state.ts";
 
 const rowsMax = 500;
@@ -34,7 +34,7 @@ export function Tail() {
     if (pause.sinceMs.value === undefined) buffer.resume();
     else buffer.pause();
   });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: with another token it begins again
+  // With another token it begins again.
   useEffect(() => {
     const ending = new AbortController();
     let number = 0;

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
-import { errorMessage } from "../../../../lib/base/errors.ts";
 import { formatDuration } from "../../../../lib/base/duration.ts";
+import { errorMessage } from "../../../../lib/base/errors.ts";
 import { useServices } from "../services.ts";
 import { rangePresets, resolveRange } from "../state/time-range.ts";
 import { bandNames } from "../state/url-state.ts";

@@ -19,7 +19,7 @@ export function SeriesCharts({ picks, charts }: SeriesChartsProps) {
   const { feed } = useServices();
   const owner = useMemo(() => Symbol("charts"), []);
   const wanted = JSON.stringify(picks);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: wanted is picks by value
+  // Wanted is picks by value.
   useEffect(() => feed.want(owner, picks), [feed, owner, wanted]);
   useEffect(() => () => feed.drop(owner), [feed, owner]);
   return (

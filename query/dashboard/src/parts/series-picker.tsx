@@ -29,11 +29,19 @@ export function SeriesPicker() {
       <div class="filters">
         <label>
           Device begins with{" "}
-          <input value={device.value} maxLength={256} onInput={({ currentTarget }) => (device.value = currentTarget.value)} />
+          <input
+            value={device.value}
+            maxLength={256}
+            onInput={({ currentTarget }) => (device.value = currentTarget.value)}
+          />
         </label>
         <label>
           Metric begins with{" "}
-          <input value={metric.value} maxLength={256} onInput={({ currentTarget }) => (metric.value = currentTarget.value)} />
+          <input
+            value={metric.value}
+            maxLength={256}
+            onInput={({ currentTarget }) => (metric.value = currentTarget.value)}
+          />
         </label>
         <label>
           Add a series{" "}
@@ -71,13 +79,21 @@ export function SeriesPicker() {
               defaultValue={where.join(" ")}
               placeholder="model=x200"
               onChange={({ currentTarget }) =>
-                link.go({ where: words(currentTarget.value).filter((word) => /^[^=]{1,63}=/.test(word)).slice(0, 8) })
+                link.go({
+                  where: words(currentTarget.value)
+                    .filter((word) => /^[^=]{1,63}=/.test(word))
+                    .slice(0, 8),
+                })
               }
             />
           </label>
         )}
         <label>
-          <input type="checkbox" checked={split} onChange={({ currentTarget }) => link.replace({ split: currentTarget.checked })} />{" "}
+          <input
+            type="checkbox"
+            checked={split}
+            onChange={({ currentTarget }) => link.replace({ split: currentTarget.checked })}
+          />{" "}
           A chart each
         </label>
       </div>

@@ -15,13 +15,18 @@ export function TopBar({ onHelp }: { readonly onHelp: () => void }) {
   const { page, zone } = link.state.value;
   return (
     <header class="top">
+      {/* biome-ignore lint/a11y/useValidAnchor: it goes to a part of the page, as a link does */}
       <a class="skip" href="#main" onClick={onSkip}>
         Skip to the page
       </a>
       <p class="brand">Tidemark</p>
       <nav aria-label="Pages">
         {links.map(([name, text]) => (
-          <a key={name} href={link.href({ page: name, deviceId: "" })} aria-current={page === name ? "page" : undefined}>
+          <a
+            key={name}
+            href={link.href({ page: name, deviceId: "" })}
+            aria-current={page === name ? "page" : undefined}
+          >
             {text}
           </a>
         ))}

@@ -25,9 +25,14 @@ export function resolveRange({ from, to }: TimeRange, nowMs: number): Span {
   const fromMs = parseTimeArgument(checked(from, "from"), nowMs, "from");
   const toMs = parseTimeArgument(checked(to, "to"), nowMs, "to");
   if (fromMs < toMs) return { fromMs, toMs };
-  throw new TelemetryError("INVALID_ARGUMENT", "INVALID_FIELD", `from is ${from}, not before ${to}; choose it earlier`, {
-    field: "from",
-  });
+  throw new TelemetryError(
+    "INVALID_ARGUMENT",
+    "INVALID_FIELD",
+    `from is ${from}, not before ${to}; choose it earlier`,
+    {
+      field: "from",
+    },
+  );
 }
 
 export function isRange(range: TimeRange, nowMs: number): boolean {
