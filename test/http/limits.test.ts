@@ -102,7 +102,6 @@ describe("the HTTP port", () => {
   });
 
   it.each([
-    "/",
     "/v1",
     "/v1/",
     "/v1/devices/",

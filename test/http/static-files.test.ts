@@ -92,9 +92,8 @@ describe("files", () => {
     const page = await ask(httpAddress, "GET", "/api/");
     expect(page.status).toBe(200);
     const links = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link = ""]) => link);
-    for (const link of links.filter((each) => !each.startsWith("data:"))) {
-      expect((await ask(httpAddress, "GET", `/api/${link}`)).status).toBe(200);
-    }
+    expect(links.length).toBeGreaterThan(2);
+    for (const link of links) expect((await ask(httpAddress, "GET", link)).status, link).toBe(200);
     expect(page.text).not.toMatch(/<script>|<style|style=|onload=/);
     expect((await ask(httpAddress, "GET", "/openapi.json")).json.openapi).toBe("3.1.0");
   });

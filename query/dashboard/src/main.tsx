@@ -45,6 +45,7 @@ function compose(): Services {
     awake,
     store,
     feed: new SeriesFeed({ api, store, clock, prng, awake }),
+    tailConnection: signal({ kind: "idle" }),
     status: new StatusPoll(api, clock, awake),
     loop: new FrameLoop(),
     settings,

@@ -4,6 +4,7 @@ import { useContext } from "preact/hooks";
 import type { Clock } from "../../../lib/base/clock.ts";
 import type { Prng } from "../../../lib/base/prng.ts";
 import type { Awake } from "./api/awake.ts";
+import type { ConnectionState } from "./api/resume.ts";
 import type { SeriesFeed } from "./api/series-feed.ts";
 import type { StatusPoll } from "./api/status-poll.ts";
 import type { Api } from "./api/transport.ts";
@@ -20,6 +21,8 @@ export interface Services {
   readonly awake: Awake;
   readonly store: SeriesStore;
   readonly feed: SeriesFeed;
+  /** Of the subscription that the live tail has for itself. */
+  readonly tailConnection: Signal<ConnectionState>;
   readonly status: StatusPoll;
   readonly loop: FrameLoop;
   readonly settings: Settings;

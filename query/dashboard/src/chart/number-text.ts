@@ -1,9 +1,15 @@
+/** Made once: to make one takes longer than all that a chart draws. */
+const formats = {
+  short: new Intl.NumberFormat("en", { maximumSignificantDigits: 5 }),
+  long: new Intl.NumberFormat("en", { maximumSignificantDigits: 8 }),
+};
+
 /** A value as people read it: five digits that count, without zeros that do not. */
 export function numberText(value: number): string {
   if (!Number.isFinite(value)) return "none";
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-4 || size >= 1e12)) return value.toExponential(3);
-  return new Intl.NumberFormat("en", { maximumSignificantDigits: size >= 1e5 ? 8 : 5 }).format(value);
+  return formats[size >= 1e5 ? "long" : "short"].format(value);
 }
 
 /** `12.3 MiB`. */

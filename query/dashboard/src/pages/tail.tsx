@@ -49,7 +49,7 @@ export function Tail() {
       signal: ending.signal,
       onWindows: (windows) => buffer.push(windows.map((window) => ({ number: ++number, window }))),
       onState: (state) => {
-        if (!ending.signal.aborted) services.feed.connection.value = state;
+        if (!ending.signal.aborted) services.tailConnection.value = state;
       },
     });
     const timer = setInterval(() => {
@@ -61,7 +61,7 @@ export function Tail() {
     return () => {
       ending.abort();
       clearInterval(timer);
-      services.feed.connection.value = { kind: "idle" };
+      services.tailConnection.value = { kind: "idle" };
     };
   }, [services, buffer, search, labels, token]);
 

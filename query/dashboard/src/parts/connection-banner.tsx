@@ -1,4 +1,4 @@
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { connectionText } from "../api/resume.ts";
 import { useServices } from "../services.ts";
 
@@ -6,15 +6,16 @@ const resumedShownMs = 6_000;
 
 /** Says when the connection is lost, and that nothing was missed; there from the start, so that it is read out. */
 export function ConnectionBanner() {
-  const { feed } = useServices();
+  const { feed, tailConnection, link } = useServices();
+  const connection = useComputed(() => (link.state.value.page === "tail" ? tailConnection : feed.connection).value);
   const isOver = useSignal(false);
   useSignalEffect(() => {
     isOver.value = false;
-    if (feed.connection.value.kind !== "resumed") return;
+    if (connection.value.kind !== "resumed") return;
     const timer = setTimeout(() => (isOver.value = true), resumedShownMs);
     return () => clearTimeout(timer);
   });
-  const state = feed.connection.value;
+  const state = connection.value;
   const text = isOver.value ? undefined : connectionText(state);
   return (
     <p class={`banner banner-${state.kind}`} role="status" aria-live="polite" data-connection={state.kind}>
