@@ -7,7 +7,7 @@ import { checkout, serve, temporaryDirectory, tidemark } from "./support/cli.ts"
 
 const run = promisify(execFile);
 /** What `npm pack` reads; the checkout itself is left as it is, for other tests run beside this one. */
-const sources = ["lib", "ingest", "query", "device-sim", "bench", "cli", "proto", "web", "docs"];
+const sources = ["lib", "ingest", "query", "device-sim", "bench", "cli", "proto", "docs"];
 const sourceFile = /^(package|tsconfig).*\.json$|\.md$|^LICENSE$|^\.npmrc$/;
 
 /** As from a shell: what `npm test` tells its scripts would be settings here. */
@@ -50,10 +50,10 @@ describe("the published package", () => {
 
   it("carries what its HTTP port serves", async () => {
     const paths = packed.files.map(({ path }) => path);
-    for (const path of ["proto/gen/openapi.json", "web/api/index.html"]) expect(paths).toContain(path);
+    for (const path of ["proto/gen/openapi.json", "query/dashboard/dist/index.html"]) expect(paths).toContain(path);
     const { server, ready } = await serve(["--data", await temporaryDirectory(), "--http", "127.0.0.1:0"], { command });
     const { http } = ready as { http: string };
-    for (const path of ["/openapi.json", "/api/", "/api/swagger-ui.css"]) {
+    for (const path of ["/openapi.json", "/", "/api/"]) {
       expect((await fetch(`http://${http}${path}`)).status).toBe(200);
     }
     server.signal("SIGTERM");
