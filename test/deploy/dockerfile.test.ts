@@ -75,7 +75,9 @@ describe("deploy/Dockerfile", () => {
     for (const name of given) expect(existsSync(join(checkout, name)), name).toBe(true);
     const build = JSON.parse(read("tsconfig.build.json")) as { include: string[] };
     const { files } = JSON.parse(read("package.json")) as { files: string[] };
-    const needed = [...build.include, ...files.filter((name) => !/^(dist$|!)/.test(name))].map((path) => path.split("/")[0]);
+    const needed = [...build.include, ...files.filter((name) => !/^(dist$|!)/.test(name))].map(
+      (path) => path.split("/")[0],
+    );
     expect(given).toEqual(expect.arrayContaining(needed));
   });
 });

@@ -6,7 +6,18 @@ const totalsLine = /^sent (\d+), acked (\d+), counted (\d+)(, rejected \d+)?$/;
 
 /** Runs the demo for so many status lines, then interrupts it. */
 async function demo(dataDir: string, seconds: number) {
-  const flags = ["--grpc", "127.0.0.1:0", "--devices", "8", "--metrics", "5", "--interval", "100ms"];
+  const flags = [
+    "--grpc",
+    "127.0.0.1:0",
+    "--http",
+    "127.0.0.1:0",
+    "--devices",
+    "8",
+    "--metrics",
+    "5",
+    "--interval",
+    "100ms",
+  ];
   const cli = new Cli(["demo", "--data", dataDir, ...flags]);
   const arrivals: number[] = [];
   for (let count = 1; count <= seconds; count += 1) {
@@ -43,7 +54,11 @@ describe("the demo without a terminal", () => {
 
   it("has its address, its data and its fleet as it is told, and says where", async () => {
     const dataDir = await temporaryDirectory();
-    const cli = new Cli(["demo", "--data", dataDir, "--grpc", "127.0.0.1:0", "--devices", "2"]);
+    const addresses = ["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+    const cli = new Cli(["demo", "--data", dataDir, ...addresses, "--devices", "2"]);
+    const [dashboard] = /http:\S+/.exec(await cli.line(/dashboard on/, "stderr")) ?? [];
+    expect(dashboard).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d*,$/);
+    expect(await (await fetch(dashboard?.slice(0, -1) ?? "")).text()).toContain("<title>Tidemark</title>");
     const line = await cli.line(/gRPC on/, "stderr");
     expect(line).toMatch(/gRPC on 127\.0\.0\.1:[1-9]\d*, data in .*; Ctrl-C drains and ends$/);
     cli.signal("SIGTERM");
