@@ -50,7 +50,8 @@ export function ChartCard({ title, source, labels, look }: ChartCardProps) {
         </ul>
       </figcaption>
       <div
-        class={look.isFromZero ? "plot plot-small" : "plot"}
+        class="plot"
+        style={{ minHeight: `${look.heightPx}px` }}
         ref={place}
         role="img"
         aria-label={`${title}: ${labels.join(", ")}. The same figures are in the table below.`}

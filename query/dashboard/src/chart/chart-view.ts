@@ -120,7 +120,8 @@ export class ChartView {
         x: { time: true, range: (_, min, max) => [min, max] },
         y: { range: (_, min, max) => this.#valueRange(min, max) },
       },
-      padding: [10, 12, 0, 0],
+      // On the right half a time that stands at the edge.
+      padding: [10, 28, 0, 0],
       axes: [timeAxis, valueAxis],
       series: [{}, ...styles.flatMap((style) => seriesOf(style, isDark))],
       bands: styles.map((style, i) => bandOf(style, i, isDark)),

@@ -14,10 +14,11 @@ export interface TimeChartProps {
   /** For people; empty: not known, or not of all lines. */
   readonly unit: string;
   readonly lines: readonly ChartLine[];
+  readonly heightPx: number;
 }
 
 /** Series over time with their bands. */
-export function TimeChart({ title, unit, lines }: TimeChartProps) {
+export function TimeChart({ title, unit, lines, heightPx }: TimeChartProps) {
   const services = useServices();
   const of = JSON.stringify(lines);
   // Of is lines by value.
@@ -29,6 +30,6 @@ export function TimeChart({ title, unit, lines }: TimeChartProps) {
       ),
     [services, of],
   );
-  const look = { unit, heightPx: 220, isFromZero: false };
+  const look = { unit, heightPx, isFromZero: false };
   return <ChartCard title={title} source={source} labels={lines.map(({ label }) => label)} look={look} />;
 }

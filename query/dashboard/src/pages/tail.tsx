@@ -73,6 +73,7 @@ export function Tail() {
           Device begins with{" "}
           <input
             type="search"
+            size={12}
             defaultValue={search}
             maxLength={256}
             onChange={({ currentTarget }) => link.replace({ search: currentTarget.value })}

@@ -27,7 +27,7 @@ export function SeriesCharts({ picks, charts }: SeriesChartsProps) {
   return (
     <div class="charts">
       {charts.map(({ title, unit, lines }) => (
-        <TimeChart key={title} title={title} unit={unit} lines={lines} />
+        <TimeChart key={title} title={title} unit={unit} lines={lines} heightPx={charts.length === 1 ? 320 : 220} />
       ))}
     </div>
   );
