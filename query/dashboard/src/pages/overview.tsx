@@ -142,7 +142,7 @@ function Refused() {
       {refused.length === 0 ? (
         <p class="hint">Nothing was refused since the server started.</p>
       ) : (
-        <div class="table-scroll card" role="region" aria-labelledby="refused-title" tabIndex={0}>
+        <div class="table-scroll card" role="region" aria-label="Refused samples" tabIndex={0}>
           <table>
             <thead>
               <tr>
