@@ -102,7 +102,7 @@ function Figures({ of }: { readonly of: GetDeviceResponse }) {
         <Tile name="Last seen" hint={seenTime === "" ? "" : seenDay}>
           {seenTime === "" ? seenDay : seenTime}
         </Tile>
-        <Tile name="Lag" hint="behind the server's clock">
+        <Tile name="Lag" hint="behind the server">
           {lag === undefined ? "none" : spanText(durationMs(lag))}
         </Tile>
         <Tile name="Acked sequence" hint="of its latest batch">

@@ -46,10 +46,12 @@ export function RangePicker({ children }: { readonly children: ComponentChildren
         ))}
       </div>
       <PauseButton />
-      <p class="tier hint">
-        Windows of <output>{feed.tierMs.value > 0 ? formatDuration(feed.tierMs.value) : "..."}</output>
-        {tier === "" ? ", as the server chose" : ""}. Dashes are provisional.
-      </p>
+      {feed.tierMs.value > 0 && (
+        <p class="tier hint">
+          Windows of <output>{formatDuration(feed.tierMs.value)}</output>
+          {tier === "" ? ", as the server chose" : ""}. Dashes are provisional.
+        </p>
+      )}
       <Options name="Range, band and thresholds">
         {/* Made anew with another range, so that the fields have what is shown. */}
         <form class="fields" onSubmit={onSubmit} key={`${range.from} ${range.to}`}>
