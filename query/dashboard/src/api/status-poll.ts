@@ -1,9 +1,10 @@
-import { durationMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { type Signal, signal } from "@preact/signals";
 import type { Clock } from "../../../../lib/base/clock.ts";
 import { waitFor } from "../../../../lib/base/wait.ts";
 import type { GetStatusResponse } from "../../../../proto/gen/telemetry/v1/admin_service_pb.js";
 import { RefusalReason } from "../../../../proto/gen/telemetry/v1/batch_pb.js";
+import { StatusHistory } from "../state/status-history.ts";
 import { type StatusCounts, type StatusRates, statusRates } from "../state/status-rates.ts";
 import type { Awake } from "./awake.ts";
 import { type Api, errorText } from "./transport.ts";
@@ -19,6 +20,7 @@ export interface StatusReading {
 /** The server's status, once a second while somebody looks. */
 export class StatusPoll {
   readonly reading: Signal<StatusReading | undefined> = signal(undefined);
+  readonly history = new StatusHistory();
   /** Why there is none; empty: there is. */
   readonly problem = signal("");
   readonly #api: Api;
@@ -40,7 +42,14 @@ export class StatusPoll {
       try {
         const status = await this.#api.admin.getStatus({}, { signal: ending });
         const now = countsOf(status, this.#clock.elapsedMs());
-        this.reading.value = { status, rates: statusRates(before, now) };
+        const rates = statusRates(before, now);
+        this.reading.value = { status, rates };
+        this.history.put({
+          timeMs: this.#clock.nowMs(),
+          samplesPerSecond: rates?.samplesPerSecond ?? Number.NaN,
+          ackP50Ms: latencyMs(status.ackP50),
+          ackP99Ms: latencyMs(status.ackP99),
+        });
         this.problem.value = "";
         before = now;
       } catch (error) {
@@ -50,6 +59,11 @@ export class StatusPoll {
       await waitFor(pollMs, ending);
     }
   }
+}
+
+/** With parts of a millisecond, which `durationMs` rounds away; NaN: there is none. */
+export function latencyMs(latency: Duration | undefined): number {
+  return latency === undefined ? Number.NaN : Number(latency.seconds) * 1e3 + latency.nanos / 1e6;
 }
 
 /** `TIME_IN_FUTURE` as `time in future`. */

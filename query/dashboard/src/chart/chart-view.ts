@@ -4,6 +4,7 @@ import type { ZoneName } from "../state/url-state.ts";
 import { columnsPerSeries } from "./chart-columns.ts";
 import { faded, type LineStyle, provisionalDash } from "./colours.ts";
 import { numberText } from "./number-text.ts";
+import { axisTexts } from "./time-text.ts";
 
 export interface ChartInput {
   /** Of `chartColumns`. */
@@ -15,31 +16,44 @@ export interface ChartInput {
   readonly isDark: boolean;
 }
 
+/** What does not change as long as there is the chart. */
+export interface ChartLook {
+  /** Of the values, for people; may be empty. */
+  readonly unit: string;
+  readonly heightPx: number;
+  /** A figure of the last minutes: it is seen from 0, and there is nothing to zoom into. */
+  readonly isFromZero: boolean;
+}
+
 export interface ChartEvents {
   /** A stretch of time was dragged over. */
   onZoom(fromMs: number, toMs: number): void;
   onReset(): void;
 }
 
-const heightPx = 220;
 const font = "12px system-ui, sans-serif";
+/** Room that a time of hours and minutes takes under the chart, one with seconds, and a value beside it. */
+const spacePx = { time: 48, seconds: 72, value: 36 };
+const digitPx = 7.2;
 /** Text at 4.5:1 on the page. */
 const inks = {
-  light: { text: "#4a5560", grid: "#e3e7eb", threshold: "#b3261e" },
-  dark: { text: "#b4bec8", grid: "#2c343c", threshold: "#ff8a80" },
+  light: { text: "#4a5560", grid: "#e8ecf0", threshold: "#b3261e" },
+  dark: { text: "#b4bec8", grid: "#28313a", threshold: "#ff8a80" },
 };
 
 /** One uPlot, made anew only when its lines, its theme or its time zone change. */
 export class ChartView {
   readonly #place: HTMLElement;
+  readonly #look: ChartLook;
   readonly #events: ChartEvents;
   #plot: uPlot | undefined;
   #made = "";
   #input: ChartInput | undefined;
 
   /** @param place its width is the chart's */
-  constructor(place: HTMLElement, events: ChartEvents) {
+  constructor(place: HTMLElement, look: ChartLook, events: ChartEvents) {
     this.#place = place;
+    this.#look = look;
     this.#events = events;
   }
 
@@ -64,7 +78,7 @@ export class ChartView {
   resize(): void {
     const width = this.#place.clientWidth;
     if (this.#plot !== undefined && width > 0 && width !== this.#plot.width) {
-      this.#plot.setSize({ width, height: heightPx });
+      this.#plot.setSize({ width, height: this.#look.heightPx });
     }
   }
 
@@ -75,11 +89,26 @@ export class ChartView {
 
   #options({ styles, zone, isDark }: ChartInput): uPlot.Options {
     const ink = isDark ? inks.dark : inks.light;
+    const { unit, heightPx, isFromZero } = this.#look;
     const axis = {
       stroke: ink.text,
       font,
       grid: { stroke: ink.grid, width: 1 },
-      ticks: { stroke: ink.grid, width: 1 },
+      ticks: { show: false },
+    };
+    const timeAxis: uPlot.Axis = {
+      ...axis,
+      size: 24,
+      space: (_, __, fromMs, toMs, widthPx) =>
+        ((toMs - fromMs) / widthPx) * spacePx.time > 30_000 ? spacePx.time : spacePx.seconds,
+      values: (_, splits, __, ___, stepMs) => axisTexts(splits, stepMs, zone),
+    };
+    const valueAxis: uPlot.Axis = {
+      ...axis,
+      size: (_, texts) => 16 + digitPx * Math.max(3, ...(texts ?? []).map(({ length }) => length)),
+      space: spacePx.value,
+      values: (_, splits) => splits.map((split) => numberText(split)),
+      ...(unit !== "" && { label: unit, labelFont: font, labelSize: 16, labelGap: 0 }),
     };
     return {
       width: Math.max(1, this.#place.clientWidth),
@@ -91,11 +120,13 @@ export class ChartView {
         x: { time: true, range: (_, min, max) => [min, max] },
         y: { range: (_, min, max) => this.#valueRange(min, max) },
       },
-      axes: [axis, { ...axis, size: 64, values: (_, splits) => splits.map((split) => numberText(split)) }],
+      // On the right half a time that stands at the edge.
+      padding: [10, 28, 0, 0],
+      axes: [timeAxis, valueAxis],
       series: [{}, ...styles.flatMap((style) => seriesOf(style, isDark))],
       bands: styles.map((style, i) => bandOf(style, i, isDark)),
       cursor: {
-        drag: { x: true, y: false, setScale: false, dist: 6 },
+        drag: { x: !isFromZero, y: false, setScale: false, dist: 6 },
         bind: {
           dblclick: () => () => {
             this.#events.onReset();
@@ -110,9 +141,10 @@ export class ChartView {
     };
   }
 
-  /** Thresholds are in sight, too. */
+  /** Thresholds are in sight, too, and 0 where the look wants it. */
   #valueRange(min: number | null, max: number | null): [number, number] {
-    const values = [min, max, ...(this.#input?.thresholds ?? [])].filter(
+    const edge = this.#look.isFromZero ? [0] : [];
+    const values = [min, max, ...edge, ...(this.#input?.thresholds ?? [])].filter(
       (value) => value !== null && value !== undefined,
     );
     if (values.length === 0) return [0, 1];

@@ -12,6 +12,18 @@ export function numberText(value: number): string {
   return formats[size >= 1e5 ? "long" : "short"].format(value);
 }
 
+/** A UCUM code as people write it; of a counter, which is drawn as its rate, per second. Empty: there is none. */
+export function unitText(code: string, isCounter: boolean): string {
+  const unit =
+    code === "1"
+      ? ""
+      : code
+          .replaceAll(/[{}]/g, "")
+          .replaceAll(".", "\u00b7")
+          .replace(/^Cel\b/, "\u00b0C");
+  return isCounter ? `${unit || "1"}/s` : unit;
+}
+
 /** `12.3 MiB`. */
 export function bytesText(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];

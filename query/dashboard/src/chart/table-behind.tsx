@@ -12,8 +12,13 @@ export function TableBehind({ table }: { readonly table: Signal<ChartTable> }) {
   const { caption, columns, rows } = table.value;
   return (
     <div class="table-behind">
-      <button type="button" aria-expanded={isShown.value} onClick={() => (isShown.value = !isShown.value)}>
-        {isShown.value ? "Hide table" : "Show table"}
+      <button
+        type="button"
+        aria-expanded={isShown.value}
+        aria-label={`Table of ${caption}`}
+        onClick={() => (isShown.value = !isShown.value)}
+      >
+        Table
       </button>
       {/* Reached by the keyboard only where it is seen: it scrolls there. */}
       <div

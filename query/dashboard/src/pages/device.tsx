@@ -1,12 +1,13 @@
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { useSignal } from "@preact/signals";
+import { MetricKind } from "../../../../proto/gen/telemetry/v1/metric_pb.js";
 import type { GetDeviceResponse } from "../../../../proto/gen/telemetry/v1/query_service_pb.js";
 import { metricsOf } from "../api/metrics.ts";
 import { reasonText } from "../api/status-poll.ts";
 import { usePoll } from "../api/use-poll.ts";
-import { numberText, spanText } from "../chart/number-text.ts";
+import { numberText, spanText, unitText } from "../chart/number-text.ts";
 import { timeText } from "../chart/time-text.ts";
-import { deviceConnectionText } from "../parts/connection-text.ts";
+import { Connection } from "../parts/connection.tsx";
 import { ExportButtons } from "../parts/export-buttons.tsx";
 import { Labels } from "../parts/labels.tsx";
 import { Problem } from "../parts/problem.tsx";
@@ -30,8 +31,9 @@ export function DevicePage() {
   const all = metrics.value.value ?? [];
   const shown = all.slice(page.value * chartsPerPage, (page.value + 1) * chartsPerPage);
   const picks = shown.map(({ name }) => ({ deviceId, metric: name }));
-  const charts = shown.map(({ name, unit }) => ({
-    title: unit === "" ? name : `${name} (${unit})`,
+  const charts = shown.map(({ name, unit, kind }) => ({
+    title: name,
+    unit: unitText(unit, kind === MetricKind.COUNTER),
     lines: [{ key: pickKey({ deviceId, metric: name }), label: name }],
   }));
 
@@ -39,18 +41,21 @@ export function DevicePage() {
     <>
       <h1>{deviceId}</h1>
       <DeviceFigures deviceId={deviceId} />
-      <RangePicker />
-      <ExportButtons
-        lines={picks.map((pick) => ({ key: pickKey(pick), source: pick.deviceId, metric: pick.metric }))}
-      />
+      <div class="toolbar card">
+        <RangePicker>
+          <ExportButtons
+            lines={picks.map((pick) => ({ key: pickKey(pick), source: pick.deviceId, metric: pick.metric }))}
+          />
+        </RangePicker>
+      </div>
       <h2>Metrics</h2>
       <Problem of={metrics.problem} />
       {all.length > chartsPerPage && (
         <div class="pager">
           <button type="button" disabled={page.value === 0} onClick={() => (page.value -= 1)}>
-            Before
+            Previous
           </button>
-          <span>
+          <span class="hint">
             {page.value * chartsPerPage + 1} to {page.value * chartsPerPage + shown.length} of {all.length}
           </span>
           <button
@@ -85,29 +90,42 @@ function Figures({ of }: { readonly of: GetDeviceResponse }) {
   const { device, lag, refused, gaps, series, sessions } = of;
   if (device === undefined) return null;
   const seen = device.lastSeenAt === undefined ? "never" : timeText(timestampMs(device.lastSeenAt), zone);
+  const [seenDay, seenTime = ""] = seen.split(" ");
   return (
     <>
       {device.description !== "" && <p>{device.description}</p>}
       <Labels of={device.labels} />
       <dl class="tiles">
-        <Tile name="Connection">{deviceConnectionText(device.connection)}</Tile>
-        <Tile name="Last seen">{seen}</Tile>
-        <Tile name="Lag" hint="of its samples behind the server's clock">
+        <Tile name="Connection" hint={`${numberText(sessions)} ${sessions === 1 ? "session" : "sessions"}`}>
+          <Connection of={device.connection} />
+        </Tile>
+        <Tile name="Last seen" hint={seenTime === "" ? "" : seenDay}>
+          {seenTime === "" ? seenDay : seenTime}
+        </Tile>
+        <Tile name="Lag" hint="behind the server">
           {lag === undefined ? "none" : spanText(durationMs(lag))}
         </Tile>
-        <Tile name="Acked sequence">{numberText(Number(device.ackedSequence))}</Tile>
-        <Tile name="Samples counted">{numberText(Number(device.samplesCounted))}</Tile>
+        <Tile name="Acked sequence" hint="of its latest batch">
+          {numberText(Number(device.ackedSequence))}
+        </Tile>
+        <Tile name="Samples counted" hint="of all time">
+          {numberText(Number(device.samplesCounted))}
+        </Tile>
         <Tile
           name="Samples refused"
-          hint={refused.map(({ reason, samples }) => `${reasonText(reason)} ${numberText(Number(samples))}`).join(", ")}
+          hint={
+            refused.map(({ reason, samples }) => `${reasonText(reason)} ${numberText(Number(samples))}`).join(", ") ||
+            "for no reason so far"
+          }
         >
           {numberText(Number(device.samplesRefused))}
         </Tile>
-        <Tile name="Batches lost" hint={`in ${gaps.length} gaps that it recorded`}>
+        <Tile name="Batches lost" hint={`in ${numberText(gaps.length)} ${gaps.length === 1 ? "gap" : "gaps"}`}>
           {numberText(Number(device.batchesLost))}
         </Tile>
-        <Tile name="Series">{numberText(series)}</Tile>
-        <Tile name="Sessions">{numberText(sessions)}</Tile>
+        <Tile name="Series" hint="one for each metric">
+          {numberText(series)}
+        </Tile>
       </dl>
     </>
   );

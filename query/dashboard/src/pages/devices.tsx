@@ -4,7 +4,7 @@ import type { Device } from "../../../../proto/gen/telemetry/v1/query_service_pb
 import type { Api } from "../api/transport.ts";
 import { usePoll } from "../api/use-poll.ts";
 import { spanText } from "../chart/number-text.ts";
-import { deviceConnectionText } from "../parts/connection-text.ts";
+import { Connection } from "../parts/connection.tsx";
 import { Labels } from "../parts/labels.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { useServices } from "../services.ts";
@@ -42,7 +42,7 @@ export function Devices() {
   return (
     <>
       <h1>Devices</h1>
-      <div class="filters" role="search">
+      <div class="fields" role="search">
         <label>
           Id begins with{" "}
           <input
@@ -65,7 +65,7 @@ export function Devices() {
         </label>
       </div>
       <Problem of={problem} />
-      <div class="table-scroll" role="region" aria-label="Devices" tabIndex={0}>
+      <div class="table-scroll card" role="region" aria-label="Devices" tabIndex={0}>
         <table>
           <thead>
             <tr>
@@ -82,7 +82,9 @@ export function Devices() {
                 <th scope="row">
                   <a href={link.href({ page: "device", deviceId: device.deviceId })}>{device.deviceId}</a>
                 </th>
-                <td>{deviceConnectionText(device.connection)}</td>
+                <td>
+                  <Connection of={device.connection} />
+                </td>
                 <td>{device.lastSeenAt === undefined ? "never" : `${spanText(sinceMs(device.lastSeenAt))} ago`}</td>
                 <td>{device.latestEventAt === undefined ? "" : spanText(sinceMs(device.latestEventAt))}</td>
                 <td>
@@ -93,18 +95,21 @@ export function Devices() {
           </tbody>
         </table>
       </div>
-      {value.value !== undefined && devices.length === 0 && <p>No device is like that.</p>}
+      {value.value !== undefined && devices.length === 0 && <p class="hint">No device is like that.</p>}
       <div class="pager">
         <button
           type="button"
           disabled={tokens.value.length === 1}
           onClick={() => (tokens.value = tokens.value.slice(0, -1))}
         >
-          Before
+          Previous
         </button>
         <button type="button" disabled={next === ""} onClick={() => (tokens.value = [...tokens.value, next])}>
           Next
         </button>
+        <span class="hint">
+          Page {tokens.value.length}: {devices.length} {devices.length === 1 ? "device" : "devices"}
+        </span>
       </div>
     </>
   );

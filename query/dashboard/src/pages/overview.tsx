@@ -1,12 +1,16 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { useComputed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { reasonText, type StatusReading } from "../api/status-poll.ts";
+import { latencyMs, reasonText, type StatusReading } from "../api/status-poll.ts";
 import { bytesText, numberText, spanText } from "../chart/number-text.ts";
+import { StatusChart } from "../chart/status-chart.tsx";
 import { Pipeline } from "../parts/pipeline.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { Tile } from "../parts/tile.tsx";
 import { useServices } from "../services.ts";
+
+const rateLines = { samplesPerSecond: "Samples per second" };
+const ackLines = { ackP50Ms: "p50", ackP99Ms: "p99" };
 
 /** How the server is doing, once a second. */
 export function Overview() {
@@ -20,12 +24,30 @@ export function Overview() {
     <>
       <h1>Overview</h1>
       <Problem of={status.problem} />
+      <Trouble />
       <dl class="tiles">
         <Figures />
       </dl>
+      <h2 class="visually-hidden">The last five minutes</h2>
+      <div class="charts">
+        <StatusChart title="Samples per second" unit="1/s" lines={rateLines} />
+        <StatusChart title="Ack latency" unit="ms" lines={ackLines} />
+      </div>
       <Hops />
       <Refused />
     </>
+  );
+}
+
+/** Only there when it is. */
+function Trouble() {
+  const { status } = useServices();
+  const trouble = useComputed(() => status.reading.value?.status.storeProblem ?? "");
+  if (trouble.value === "") return null;
+  return (
+    <p class="alarm" role="alert">
+      <strong>&#9888;&#xFE0E; Nothing can be stored:</strong> {trouble}
+    </p>
   );
 }
 
@@ -34,84 +56,79 @@ function Figures() {
   const { status } = useServices();
   const of = (text: (reading: StatusReading) => string) => () =>
     status.reading.value === undefined ? "..." : text(status.reading.value);
-  const devices = useComputed(of(({ status }) => numberText(Number(status.devices))));
+  const count = (value: bigint | number) => numberText(Number(value));
+  const devices = useComputed(of(({ status }) => count(status.devices)));
   const connected = useComputed(
-    of(({ status: { devicesConnected, devicesSilent } }) => {
-      return `${numberText(Number(devicesConnected))} connected, ${numberText(Number(devicesSilent))} silent`;
-    }),
+    of(({ status: { devicesConnected, devicesSilent } }) =>
+      devicesSilent === 0n
+        ? `${count(devicesConnected)} connected`
+        : `${count(devicesConnected)} connected, ${count(devicesSilent)} silent`,
+    ),
   );
   const rate = useComputed(
-    of(({ rates }) => (rates === undefined ? "..." : numberText(Math.round(rates.samplesPerSecond)))),
+    of(({ rates }) => (rates === undefined ? "..." : count(Math.round(rates.samplesPerSecond)))),
   );
-  const counted = useComputed(of(({ status: { samplesCounted } }) => numberText(Number(samplesCounted))));
-  const ack = useComputed(
-    of(({ status: { ackP99 } }) => (ackP99 === undefined ? "none" : spanText(durationMs(ackP99)))),
-  );
-  const ackHalf = useComputed(
-    of(({ status: { ackP50 } }) => (ackP50 === undefined ? "" : `half within ${spanText(durationMs(ackP50))}`)),
-  );
-  const refused = useComputed(of(({ status: { samplesRefused } }) => numberText(Number(samplesRefused))));
-  const series = useComputed(of(({ status }) => numberText(Number(status.series))));
-  const calls = useComputed(of(({ status: { ingestCalls } }) => numberText(ingestCalls)));
-  const memory = useComputed(of(({ status: { rssBytes } }) => bytesText(Number(rssBytes))));
+  const ack = useComputed(of(({ status }) => latencyText(latencyMs(status.ackP99))));
+  const ackHalf = useComputed(of(({ status }) => `p99; p50 ${latencyText(latencyMs(status.ackP50))}`));
+  const counted = useComputed(of(({ status }) => count(status.samplesCounted)));
+  const refused = useComputed(of(({ status }) => count(status.samplesRefused)));
+  const series = useComputed(of(({ status }) => count(status.series)));
+  const memory = useComputed(of(({ status }) => bytesText(Number(status.rssBytes))));
   const uptime = useComputed(
     of(({ status }) => (status.uptime === undefined ? "..." : spanText(durationMs(status.uptime)))),
   );
-  const problem = useComputed(() => {
-    const text = status.reading.value?.status.storeProblem ?? "";
-    return text === "" ? "" : `Nothing can be stored: ${text}`;
-  });
+  const durability = useComputed(
+    of(({ status }) => (status.durability === "fsync" ? "acks are on disk" : "acks are with the OS")),
+  );
   return (
     <>
-      <Tile name="Devices">
-        <span>{devices}</span> <span class="hint">{connected}</span>
+      <Tile name="Devices" hint={connected}>
+        <span>{devices}</span>
       </Tile>
-      <Tile name="Samples per second" hint="counted, over the last second">
+      <Tile name="Samples per second" hint="over the last second">
         <span>{rate}</span>
       </Tile>
-      <Tile name="Ack latency" hint="99 % of the batches of the last 10 s waited less for their ack, in the server">
-        <span>{ack}</span> <span class="hint">{ackHalf}</span>
+      <Tile name="Ack latency" hint={ackHalf}>
+        <span>{ack}</span>
       </Tile>
-      <Tile name="Samples counted" hint="since the server started">
+      <Tile name="Samples counted" hint="since the start">
         <span>{counted}</span>
       </Tile>
-      <Tile name="Samples refused" hint="since the server started">
+      <Tile name="Samples refused" hint="since the start">
         <span>{refused}</span>
       </Tile>
-      <Tile name="Series">
+      <Tile name="Series" hint="of all devices">
         <span>{series}</span>
       </Tile>
-      <Tile name="Calls that send">
-        <span>{calls}</span>
-      </Tile>
-      <Tile name="Memory">
+      <Tile name="Memory" hint="of the server">
         <span>{memory}</span>
       </Tile>
-      <Tile name="Up for">
+      <Tile name="Up for" hint={durability}>
         <span>{uptime}</span>
-      </Tile>
-      <Tile name="Trouble">
-        <span class="problem" role="alert">
-          {problem}
-        </span>
       </Tile>
     </>
   );
 }
 
+function latencyText(ms: number): string {
+  return Number.isNaN(ms) ? "none" : spanText(ms);
+}
+
 function Hops() {
   const { status } = useServices();
-  const reading = status.reading.value;
-  const slowest = reading?.status.slowestHop ?? "";
+  const now = status.reading.value?.status;
+  const slowest = now?.slowestHop ?? "";
+  const senders =
+    now === undefined ? "..." : `${numberText(Number(now.devicesConnected))} connected, ${now.ingestCalls} calls`;
   return (
     <section aria-labelledby="hops-title">
       <h2 id="hops-title">Who slows whom</h2>
-      <p>
+      <p class="hint">
         {slowest === ""
           ? "No hop is half full: nothing holds up what comes before it."
           : `The hop "${slowest}" is at least half full, and holds up those before it.`}
       </p>
-      <Pipeline hops={reading?.status.hops ?? []} slowest={slowest} />
+      <Pipeline senders={senders} hops={now?.hops ?? []} slowest={slowest} />
     </section>
   );
 }
@@ -123,23 +140,27 @@ function Refused() {
     <section aria-labelledby="refused-title">
       <h2 id="refused-title">Refused, by reason</h2>
       {refused.length === 0 ? (
-        <p>Nothing was refused since the server started.</p>
+        <p class="hint">Nothing was refused since the server started.</p>
       ) : (
-        <div class="table-scroll" role="region" aria-labelledby="refused-title" tabIndex={0}>
+        <div class="table-scroll card" role="region" aria-label="Refused samples" tabIndex={0}>
           <table>
             <thead>
               <tr>
                 <th scope="col">Reason</th>
-                <th scope="col">Samples</th>
-                <th scope="col">Batches</th>
+                <th scope="col" class="number">
+                  Samples
+                </th>
+                <th scope="col" class="number">
+                  Batches
+                </th>
               </tr>
             </thead>
             <tbody>
               {refused.map(({ reason, samples, batches }) => (
                 <tr key={reason}>
                   <th scope="row">{reasonText(reason)}</th>
-                  <td>{numberText(Number(samples))}</td>
-                  <td>{numberText(Number(batches))}</td>
+                  <td class="number">{numberText(Number(samples))}</td>
+                  <td class="number">{numberText(Number(batches))}</td>
                 </tr>
               ))}
             </tbody>

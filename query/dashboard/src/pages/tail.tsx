@@ -68,11 +68,12 @@ export function Tail() {
   return (
     <>
       <h1>Live tail</h1>
-      <div class="filters" role="search">
+      <div class="fields" role="search">
         <label>
           Device begins with{" "}
           <input
             type="search"
+            size={12}
             defaultValue={search}
             maxLength={256}
             onChange={({ currentTarget }) => link.replace({ search: currentTarget.value })}
@@ -81,12 +82,17 @@ export function Tail() {
         <PauseButton />
         <output aria-live="polite">{waiting}</output>
       </div>
-      <div class="table-scroll tail" role="region" aria-label="Windows that changed, the latest first" tabIndex={0}>
+      <div class="table-scroll card" role="region" aria-label="Windows that changed, the latest first" tabIndex={0}>
         <table>
           <thead>
             <tr>
-              {["Window", "Device", "Metric", "State", "Count", "Mean", "Min", "Max", "Last"].map((text) => (
+              {["Window", "Device", "Metric", "State"].map((text) => (
                 <th key={text} scope="col">
+                  {text}
+                </th>
+              ))}
+              {["Count", "Mean", "Min", "Max", "Last"].map((text) => (
+                <th key={text} scope="col" class="number">
                   {text}
                 </th>
               ))}
@@ -103,9 +109,13 @@ export function Tail() {
                     <a href={link.href({ page: "device", deviceId: window.deviceId })}>{window.deviceId}</a>
                   </td>
                   <td>{window.metric}</td>
-                  <td>{window.state}</td>
+                  <td>
+                    <span class="state">{window.state}</span>
+                  </td>
                   {[window.count, window.sum / window.count, window.min, window.max, window.last].map((value, i) => (
-                    <td key={i}>{numberText(value)}</td>
+                    <td key={i} class="number">
+                      {numberText(value)}
+                    </td>
                   ))}
                 </tr>
               ))}

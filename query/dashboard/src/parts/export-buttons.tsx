@@ -44,7 +44,7 @@ export function ExportButtons({ lines }: { readonly lines: readonly ExportLine[]
   }
 
   return (
-    <div class="exports">
+    <div class="fields">
       <button type="button" onClick={saveCsv}>
         Save CSV
       </button>

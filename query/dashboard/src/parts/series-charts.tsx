@@ -5,6 +5,8 @@ import type { Pick } from "../state/pick.ts";
 
 export interface ChartOf {
   readonly title: string;
+  /** Empty: not known, or not of all lines. */
+  readonly unit: string;
   readonly lines: readonly ChartLine[];
 }
 
@@ -24,8 +26,8 @@ export function SeriesCharts({ picks, charts }: SeriesChartsProps) {
   useEffect(() => () => feed.drop(owner), [feed, owner]);
   return (
     <div class="charts">
-      {charts.map(({ title, lines }) => (
-        <TimeChart key={title} title={title} lines={lines} />
+      {charts.map(({ title, unit, lines }) => (
+        <TimeChart key={title} title={title} unit={unit} lines={lines} heightPx={charts.length === 1 ? 320 : 220} />
       ))}
     </div>
   );

@@ -2,6 +2,7 @@ import { useComputed, useSignal } from "@preact/signals";
 import { usePoll } from "../api/use-poll.ts";
 import { useServices } from "../services.ts";
 import { isName, type Pick, pickKey, picksMax } from "../state/pick.ts";
+import { Options } from "./options.tsx";
 import { Problem } from "./problem.tsx";
 
 const listPollMs = 30_000;
@@ -26,10 +27,11 @@ export function SeriesPicker() {
 
   return (
     <section class="picker" aria-label="Series">
-      <div class="filters">
+      <Options name="Add series">
         <label>
           Device begins with{" "}
           <input
+            size={9}
             value={device.value}
             maxLength={256}
             onInput={({ currentTarget }) => (device.value = currentTarget.value)}
@@ -38,6 +40,7 @@ export function SeriesPicker() {
         <label>
           Metric begins with{" "}
           <input
+            size={9}
             value={metric.value}
             maxLength={256}
             onInput={({ currentTarget }) => (metric.value = currentTarget.value)}
@@ -67,7 +70,8 @@ export function SeriesPicker() {
           <input
             key={groupBy.join(" ")}
             defaultValue={groupBy.join(" ")}
-            placeholder="label, such as site"
+            size={9}
+            placeholder="such as site"
             onChange={({ currentTarget }) => link.go({ groupBy: words(currentTarget.value).slice(0, 8) })}
           />
         </label>
@@ -96,7 +100,7 @@ export function SeriesPicker() {
           />{" "}
           A chart each
         </label>
-      </div>
+      </Options>
       <Problem of={found.problem} />
       <ul class="chips" aria-label="Chosen series">
         {picks.map((pick) => (

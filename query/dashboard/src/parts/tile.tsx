@@ -2,17 +2,18 @@ import type { ComponentChildren } from "preact";
 
 export interface TileProps {
   readonly name: string;
-  readonly hint?: string;
+  /** One short line. */
+  readonly hint: ComponentChildren;
   readonly children: ComponentChildren;
 }
 
 /** One figure, with its name and what it is. */
 export function Tile({ name, hint, children }: TileProps) {
   return (
-    <div class="tile">
+    <div class="tile card">
       <dt>{name}</dt>
       <dd data-tile={name}>{children}</dd>
-      {hint !== undefined && <dd class="hint">{hint}</dd>}
+      <dd class="hint">{hint}</dd>
     </div>
   );
 }

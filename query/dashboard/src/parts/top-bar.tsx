@@ -19,7 +19,9 @@ export function TopBar({ onHelp }: { readonly onHelp: () => void }) {
       <a class="skip" href="#main" onClick={onSkip}>
         Skip to the page
       </a>
-      <p class="brand">Tidemark</p>
+      <p class="brand">
+        <img src="/icon.svg" width="22" height="22" alt="" /> <span class="wide-text">Tidemark</span>
+      </p>
       <nav aria-label="Pages">
         {links.map(([name, text]) => (
           <a
@@ -36,7 +38,7 @@ export function TopBar({ onHelp }: { readonly onHelp: () => void }) {
           Times: {zone === "utc" ? "UTC" : "local"}
         </button>
         <label>
-          Theme{" "}
+          <span class="wide-text">Theme</span>{" "}
           <select
             value={settings.theme.value}
             onChange={({ currentTarget }) =>
