@@ -29,6 +29,8 @@ describe.skipIf(missing !== undefined)("the dashboard in a browser", () => {
     server = await TestServer.start({}, { http: `127.0.0.1:${port}` });
     browser = await launch();
     for (const ageMs of [60_000, 50_000, 40_000, 30_000]) await send("live", 20, ageMs);
+    // The overview has a table of what was refused.
+    await send("live", Number.POSITIVE_INFINITY);
   });
   afterAll(async () => {
     await browser?.close();

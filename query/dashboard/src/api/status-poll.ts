@@ -1,10 +1,10 @@
-import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { type Signal, signal } from "@preact/signals";
 import type { Clock } from "../../../../lib/base/clock.ts";
 import { waitFor } from "../../../../lib/base/wait.ts";
 import type { GetStatusResponse } from "../../../../proto/gen/telemetry/v1/admin_service_pb.js";
 import { RefusalReason } from "../../../../proto/gen/telemetry/v1/batch_pb.js";
-import { StatusHistory } from "../state/status-history.ts";
+import { latencyMs, StatusHistory } from "../state/status-history.ts";
 import { type StatusCounts, type StatusRates, statusRates } from "../state/status-rates.ts";
 import type { Awake } from "./awake.ts";
 import { type Api, errorText } from "./transport.ts";
@@ -59,11 +59,6 @@ export class StatusPoll {
       await waitFor(pollMs, ending);
     }
   }
-}
-
-/** With parts of a millisecond, which `durationMs` rounds away; NaN: there is none. */
-export function latencyMs(latency: Duration | undefined): number {
-  return latency === undefined ? Number.NaN : Number(latency.seconds) * 1e3 + latency.nanos / 1e6;
 }
 
 /** `TIME_IN_FUTURE` as `time in future`. */

@@ -1,13 +1,14 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { useComputed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { latencyMs, reasonText, type StatusReading } from "../api/status-poll.ts";
+import { reasonText, type StatusReading } from "../api/status-poll.ts";
 import { bytesText, numberText, spanText } from "../chart/number-text.ts";
 import { StatusChart } from "../chart/status-chart.tsx";
 import { Pipeline } from "../parts/pipeline.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { Tile } from "../parts/tile.tsx";
 import { useServices } from "../services.ts";
+import { latencyMs } from "../state/status-history.ts";
 
 const rateLines = { samplesPerSecond: "Samples per second" };
 const ackLines = { ackP50Ms: "p50", ackP99Ms: "p99" };

@@ -1,3 +1,5 @@
+import type { Duration } from "@bufbuild/protobuf/wkt";
+
 /** How far back it goes. */
 export const statusHistoryMs = 300_000;
 
@@ -27,4 +29,9 @@ export class StatusHistory {
     this.#points.push(point);
     this.version += 1;
   }
+}
+
+/** With parts of a millisecond, which `durationMs` rounds away; NaN: there is none. */
+export function latencyMs(latency: Duration | undefined): number {
+  return latency === undefined ? Number.NaN : Number(latency.seconds) * 1e3 + latency.nanos / 1e6;
 }
