@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
-import type { Access } from "../lib/access/access.ts";
+import { type Access, openAccess } from "../lib/access/access.ts";
 import { type HttpPortOptions, listenHttp } from "../lib/http/http-listener.ts";
+import { checkOwnHost } from "../lib/http/own-host.ts";
 import { type HttpRoute, readPaths } from "../lib/http/read-paths.ts";
 import type { OnCallOver } from "../lib/rpc/call-over.ts";
 import type { Listener } from "../lib/rpc/listener.ts";
@@ -8,6 +9,7 @@ import type { ServedCalls } from "../lib/rpc/server.ts";
 import type { ServerTls } from "../lib/rpc/tls.ts";
 import { httpParts } from "./http-parts.ts";
 import { type MetricSources, Metrics } from "./metrics.ts";
+import { isLoopback } from "./options.ts";
 
 /** What the port tells of, but for what it knows itself. */
 export type OperatorSources = Omit<MetricSources, "listeners" | "certificateEndMs"> & { readonly grpc: Listener };
@@ -49,7 +51,9 @@ export class OperatorPort {
       certificateEndMs: this.#certificateEndMs,
     });
     const parts = [readPaths(this.#routes(known), options.access), ...httpParts(options.calls, options.log)];
-    this.#listener = await listenHttp(address, parts, options);
+    // Where anybody may do everything, pages of other origins are kept out by what they take this server for.
+    const isOpen = options.access === openAccess && isLoopback(address);
+    this.#listener = await listenHttp(address, parts, { ...options, ...(isOpen && { checkHost: checkOwnHost }) });
   }
 
   /** For new connections. Throws Error when it cannot be used. */

@@ -90,7 +90,10 @@ export class Inlet {
     const call = new InletCall(this, this.#nextCall, method, this.#clock);
     this.#nextCall = (this.#nextCall % 0x7fff_ffff) + 1;
     this.#calls.set(call.id, call);
-    this.add(call, `open ${method}`, encodeGrant(principal));
+    const grant = encodeGrant(principal);
+    // It is a part of a slab as messages are, and is settled with it.
+    this.#bytesInFlight += grant?.length ?? 0;
+    this.add(call, `open ${method}`, grant);
     return call;
   }
 

@@ -107,9 +107,11 @@ export const httpRequestMsMax = 60_000;
 export const httpIdleMsMax = 65_000;
 /** How often connections are held against these times. */
 export const httpTimesCheckMs = 1_000;
-/** Bodies of all requests that are being read. One that does not tell its length counts as one of the largest. */
-export const httpBodiesBytesMax = 128 * mib;
-assert(httpBodiesBytesMax >= 16 * messageBytesMax, "slow senders leave room for others");
+/** Bodies of all requests that are not answered yet, as far as they have come: decoded, one may take some times as much. */
+export const httpBodiesBytesMax = 64 * mib;
+assert(httpBodiesBytesMax >= 16 * messageBytesMax, "large ones leave room for others");
+/** What anybody may send without credentials: the name of a service. */
+export const openMessageBytesMax = 4 * kib;
 /** Who finds too many bodies under way comes again after this long. */
 export const httpBodiesRetryMs = 1_000;
 /** Messages in messages that are told as parameters of a query, `selector.deviceIds`. */
@@ -133,6 +135,8 @@ export const streamResetRate = 33;
 export const invalidFramesMax = 100;
 /** Messages in messages of a request: ours go 4 deep. */
 export const messageDepthMax = 16;
+/** Messages, strings and map entries in a message that is decoded whole: some 0.1 s of processor time. */
+export const messageElementsMax = 50_000;
 /** A compressed message so small is decompressed at once: to at most 1,000 times as much, a millisecond. */
 export const decompressedAtOnceBytesMax = kib;
 

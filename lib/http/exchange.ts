@@ -21,7 +21,9 @@ export class Exchange {
   readonly query: string;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
-    const { method = "", url = "" } = request;
+    const { method = "", url: target = "" } = request;
+    // With the server's own address before it, as to a proxy: RFC 9112 3.2.2.
+    const url = target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?]*(?=\/)/i, "");
     const mark = url.indexOf("?");
     this.request = request;
     this.response = response;

@@ -17,9 +17,10 @@ export class HttpCall {
   readonly #identity: Identity;
   readonly #controller = new AbortController();
   readonly #ended = Promise.withResolvers<never>();
-  /** The status that the call is told to have ended with. */
-  readonly #told: { status: string };
+  /** The status that the call is told to have ended with; undefined: none yet. */
+  readonly #told: { status: string | undefined };
   #failure: TelemetryError | undefined;
+  #hasBegun = false;
 
   /**
    * Before anything of the body is read.
@@ -36,9 +37,10 @@ export class HttpCall {
     const { path } = method;
     const { peer } = exchange;
     const startMs = clock.elapsedMs();
-    const told = { status: cancelled };
+    const told: { status: string | undefined } = { status: undefined };
     exchange.response.once("close", () => {
-      onCallOver({ path, status: told.status, durationMs: clock.elapsedMs() - startMs, peer, system });
+      const status = told.status ?? cancelled;
+      onCallOver({ path, status, durationMs: clock.elapsedMs() - startMs, peer, system });
     });
     try {
       const identity = await gate.admit(path, exchange.credentials);
@@ -55,7 +57,7 @@ export class HttpCall {
     exchange: Exchange,
     calls: ServedCalls,
     identity: Identity,
-    told: { status: string },
+    told: { status: string | undefined },
   ) {
     this.method = method;
     this.#exchange = exchange;
@@ -63,7 +65,17 @@ export class HttpCall {
     this.#identity = identity;
     this.#told = told;
     this.#ended.promise.catch(() => {});
-    exchange.response.once("close", () => this.end(callOver()));
+    // It goes on for as long as its caller is let in, also while its body comes.
+    const leave = calls.gate.enter(identity, (error) => this.#revoke(error as TelemetryError));
+    exchange.response.once("close", () => {
+      leave();
+      this.end(callOver());
+    });
+  }
+
+  /** Whether the method was called: whatever fails before is about the request. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   /** Aborted when the call is over. */
@@ -79,10 +91,10 @@ export class HttpCall {
     this.#ended.reject(error);
   }
 
-  /** What is read of the request: a call that comes of nothing else ends with what is wrong with it. */
-  async reading<T>(read: Promise<T>): Promise<T> {
+  /** A part of the call that is not its method: where it fails, the call is told to have ended with that. */
+  async telling<T>(part: Promise<T>): Promise<T> {
     try {
-      return await read;
+      return await part;
     } catch (error) {
       throw this.#tell(error);
     }
@@ -92,6 +104,9 @@ export class HttpCall {
   async unary(request: Message): Promise<Message> {
     const { call } = this.method;
     if (call.kind !== "unary") throw new Error(`${this.method.path} is not unary`);
+    this.#hasBegun = true;
+    // Its caller is not let in any more, or has gone, since its body came.
+    if (this.#failure !== undefined) throw this.#tell(this.#failure);
     const { unaryMsMax } = this.#calls;
     const timer = setTimeout(() => this.end(tookTooLong(unaryMsMax)), unaryMsMax);
     try {
@@ -105,11 +120,11 @@ export class HttpCall {
     }
   }
 
-  /** Ends when its caller is not let in any more. @throws as `unary` */
+  /** @throws as `unary` */
   async *stream(request: Message): AsyncGenerator<Message, void> {
     const { call } = this.method;
     if (call.kind !== "server_streaming") throw new Error(`${this.method.path} is not server streaming`);
-    const leave = this.#calls.gate.enter(this.#identity, (error) => this.#revoke(error as TelemetryError));
+    this.#hasBegun = true;
     try {
       for await (const message of call.answers(request, this.#context)) {
         if (this.#failure !== undefined) break;
@@ -120,8 +135,6 @@ export class HttpCall {
       this.#told.status = "OK";
     } catch (error) {
       throw this.#tell(error);
-    } finally {
-      leave();
     }
   }
 

@@ -23,6 +23,7 @@ const httpStatuses: Readonly<Record<StatusName, number>> = {
 
 /** What HTTP has a status for, and gRPC has not. */
 const httpReasons: Readonly<Record<string, number>> = {
+  HOST_UNKNOWN: 421,
   METHOD_NOT_ALLOWED: 405,
   NOT_ACCEPTABLE: 406,
   BODY_TOO_LARGE: 413,

@@ -15,6 +15,8 @@ import { type HttpPart, route } from "./router.ts";
 
 export interface HttpPortOptions extends ListenerOptions {
   readonly log: Log;
+  /** Throws TelemetryError for a Host that a request is not meant for; every one is answered by default. */
+  readonly checkHost?: (host: string | undefined) => void;
   /** To send a request; `httpRequestMsMax` by default. */
   readonly requestMsMax?: number;
 }
@@ -30,9 +32,9 @@ export async function listenHttp(
   parts: readonly HttpPart[],
   options: HttpPortOptions,
 ): Promise<Listener> {
-  const { log, requestMsMax = httpRequestMsMax } = options;
+  const { log, checkHost = () => {}, requestMsMax = httpRequestMsMax } = options;
   const answering = (request: IncomingMessage, response: ServerResponse) =>
-    void route(new Exchange(request, response), parts, log);
+    void route(new Exchange(request, response), parts, { log, checkHost });
   return await Listener.listen(address, options, httpProtocol(answering, requestMsMax));
 }
 

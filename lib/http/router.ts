@@ -21,9 +21,19 @@ export interface HttpPart {
   find(path: string): Resource | undefined;
 }
 
+export interface RouteOptions {
+  readonly log: Log;
+  checkHost(host: string | undefined): void;
+}
+
 /** Has the first part answer that has something at the path. Every request gets one answer. */
-export async function route(exchange: Exchange, parts: readonly HttpPart[], log: Log): Promise<void> {
+export async function route(
+  exchange: Exchange,
+  parts: readonly HttpPart[],
+  { log, checkHost }: RouteOptions,
+): Promise<void> {
   try {
+    checkHost(exchange.header("host"));
     const resource = find(exchange.path, parts);
     if (exchange.method === "OPTIONS") exchange.sendEmpty(204, { allow: allowed(resource) });
     else if (resource.allow.includes(exchange.method)) await resource.answer(exchange);

@@ -10,6 +10,7 @@ import {
 import type { MethodDefinition } from "@grpc/grpc-js";
 import { errorMessage, TelemetryError } from "../base/errors.ts";
 import { messageDepthMax } from "../base/limits.ts";
+import { checkElements } from "./message-elements.ts";
 
 /**
  * Where grpc-js meets protobuf-es: a service's descriptor becomes the method definitions that grpc-js
@@ -64,17 +65,23 @@ export function methodDefinition(method: DescMethod, encoding: Encoding): Method
     requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
     responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
     requestSerialize: request.serialize,
-    requestDeserialize: (bytes) => readOrError(request, bytes),
+    requestDeserialize(bytes) {
+      return readOrError(() => {
+        if (encoding === "messages") checkElements(method.input, bytes);
+        return request.deserialize(bytes);
+      });
+    },
     responseSerialize: response.serialize,
     responseDeserialize: response.deserialize,
   };
 }
 
 /** grpc-js makes INTERNAL of what is thrown when a request is read: it is handed on instead, for `checkRead`. */
-function readOrError(codec: Codec, bytes: Buffer): unknown {
+function readOrError(read: () => unknown): unknown {
   try {
-    return codec.deserialize(bytes);
+    return read();
   } catch (error) {
+    if (error instanceof TelemetryError) return error;
     const problem = `message cannot be read: ${errorMessage(error)}`;
     return new TelemetryError("INVALID_ARGUMENT", "MALFORMED_MESSAGE", `${problem}; do not send it again as it is`);
   }

@@ -1,3 +1,5 @@
+import { type IncomingMessage, request } from "node:http";
+import { text } from "node:stream/consumers";
 import { expect, it } from "vitest";
 import { RuledAccess } from "../../lib/access/access.ts";
 import { type Scope, scopes } from "../../lib/access/principal.ts";
@@ -88,4 +90,22 @@ it("counts calls by HTTP with those by gRPC", async () => {
       `rpc_server_call_duration_seconds_count{rpc_method="telemetry.v1.QueryService/GetDevice",rpc_response_status_code="${status}"} 1`,
     );
   expect([count("OK"), count("NOT_FOUND")]).toEqual([true, true]);
+});
+
+it("does not take a batch whose sender was revoked while it came", async () => {
+  const { server, access, bearer } = await startGuarded();
+  const body = JSON.stringify(pushBody("press", 1, [1, 2]));
+  const headers = { ...bearer("ingest"), "content-type": "application/json", "content-length": body.length };
+  const { promise, resolve } = Promise.withResolvers<IncomingMessage>();
+  const sending = request(`http://${server.httpAddress}/v1/batches`, { method: "POST", headers }, resolve);
+  sending.write(body.slice(0, 10));
+  const watching = linesOf(server.httpAddress, "/v1/devices:watch", bearer("query"));
+  await watching.next();
+  revokeAll(access);
+  // Both are looked at together: when the stream has ended, the other call has, too.
+  for await (const _ of watching);
+  sending.end(body.slice(10));
+  const answer = await promise;
+  expect(answer.statusCode).toBe(401);
+  expect(await text(answer)).toContain("CREDENTIALS_REVOKED");
 });

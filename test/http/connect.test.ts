@@ -125,7 +125,41 @@ describe("over Connect", () => {
     const large = await ask(server().httpAddress, "POST", path, { body: { pageToken: "x".repeat(5 * 2 ** 20) } });
     expect(large.status).toBe(413);
     const gzip = await ask(server().httpAddress, "POST", path, { body: "x", headers: { "content-encoding": "gzip" } });
-    expect(gzip.json.code).toBe("unimplemented");
+    expect([gzip.status, gzip.json.message]).toEqual([415, expect.stringContaining("gzip")]);
+  });
+
+  it.each<[string, string, string, Record<string, string>, number]>([
+    ["is no JSON", "POST", path, { "content-type": "application/json" }, 400],
+    ["is no protobuf", "POST", path, { "content-type": "application/proto" }, 400],
+    [
+      "has no envelope",
+      "POST",
+      "/telemetry.v1.QueryService/Subscribe",
+      { "content-type": "application/connect+json" },
+      200,
+    ],
+    ["is of an unknown type", "POST", path, { "content-type": "image/png" }, 415],
+    ["is no protobuf, in the address", "GET", `${path}?encoding=proto&message=%FF%FF`, {}, 400],
+    ["is no base64", "GET", `${path}?encoding=proto&base64=1&message=!!!`, {}, 400],
+  ])(
+    "a request that %s is refused as the sender's fault, and counted so",
+    async (_, verb, address, headers, status) => {
+      const body = verb === "GET" ? {} : { body: "{{{{" };
+      const reply = await ask(server().httpAddress, verb, address, { ...body, headers });
+      expect(reply.status).toBe(status);
+      expect(reply.text).toContain('"code":"invalid_argument"');
+      expect(reply.text).toMatch(/cannot be read|is not known/);
+      const { text } = await ask(server().httpAddress, "GET", "/metrics");
+      expect(text).toMatch(/rpc_response_status_code="INVALID_ARGUMENT"/);
+      expect(text).not.toMatch(/rpc_response_status_code="CANCELLED"/);
+    },
+  );
+
+  it("a deadline that is further away than any timer goes is none", async () => {
+    for (const headers of [{ "connect-timeout-ms": "9999999999" }, { "grpc-timeout": "99999999H" }]) {
+      const { status } = await ask(server().httpAddress, "POST", path, { body: {}, headers });
+      expect(status).toBe(200);
+    }
   });
 
   it("a stream of who is revoked ends, and says so", async () => {

@@ -1,6 +1,5 @@
 import { connect } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { TelemetryError } from "../../lib/base/errors.ts";
 import { messageBytesMax } from "../../lib/base/limits.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import { Bodies } from "../../lib/http/bodies.ts";
@@ -33,7 +32,6 @@ async function portWith(bodies: Bodies, requestMsMax = 5_000): Promise<string> {
     find: () => ({
       allow: ["POST"],
       async answer(exchange) {
-        bodies.admit(exchange);
         const { length } = await bodies.read(exchange);
         exchange.send({ status: 200, contentType: "text/plain", body: String(length) });
       },
@@ -120,16 +118,97 @@ describe("the HTTP port", () => {
     expect(reply.headers.get("allow")).toContain("POST");
   });
 
-  it("takes no path that is an address", async () => {
+  it("takes a path with its own address before it, as a proxy sends it", async () => {
     const answer = await answerTo(
       server().httpAddress,
-      "GET http://elsewhere.example/livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+      "GET http://127.0.0.1/livez HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n",
     );
-    expect(answer).toMatch(/^HTTP\/1.1 404 /);
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+  });
+
+  it.each(["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example", "a b[", "[::1].x"])(
+    "does not answer who asks for %j: a name may be led here by the page that asks",
+    async (host) => {
+      const answer = await answerTo(
+        server().httpAddress,
+        `GET /v1/devices HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`,
+      );
+      expect(answer).toMatch(/^HTTP\/1.1 421 /);
+      expect(answer).toContain("HOST_UNKNOWN");
+    },
+  );
+
+  it.each([
+    "127.0.0.1",
+    "127.0.0.1:8080",
+    "localhost:8080",
+    "LOCALHOST",
+    "tidemark.localhost",
+    "[::1]:8080",
+    "10.0.0.7",
+  ])("answers who asks for %j", async (host) => {
+    const answer = await answerTo(
+      server().httpAddress,
+      `GET /v1/devices HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`,
+    );
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+  });
+
+  it("leaves nothing behind of streams that nobody reads, one behind the other on a connection", async () => {
+    const { httpAddress } = server();
+    const body = JSON.stringify({ snapshotFrom: "2026-01-15T00:00:00Z" });
+    const message = Buffer.concat([Buffer.from([0, 0, 0, 0, body.length]), Buffer.from(body)]);
+    const head = `POST /telemetry.v1.QueryService/Subscribe HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/connect+json\r\ncontent-length: ${message.length}\r\n\r\n`;
+    const subscribers = async () => {
+      const { text } = await ask(httpAddress, "GET", "/metrics");
+      return Number(/^tidemark_subscribers (\d+)/m.exec(text)?.[1]);
+    };
+    const [host = "", port = ""] = httpAddress.split(":");
+    const socket = connect(Number(port), host);
+    socket.on("error", () => {});
+    for (let i = 0; i < 4; i += 1) socket.write(Buffer.concat([Buffer.from(head), message]));
+    while ((await subscribers()) < 4);
+    socket.resetAndDestroy();
+    while ((await subscribers()) > 0);
+  });
+
+  it("does not decode what is large only by the number of its parts", async () => {
+    const { httpAddress } = server();
+    const empties = Buffer.alloc(1_000_000).fill(Buffer.from([0x12, 0]));
+    const batch = Buffer.concat([Buffer.from([0x12, ...varint(empties.length)]), empties]);
+    const asked: [string, string | Buffer, string][] = [
+      ["/telemetry.v1.IngestService/PushBatch", batch, "application/proto"],
+      ["/v1/batches", `{"batch":{"tables":[${"{},".repeat(300_000)}{}]}}`, "application/json"],
+      [
+        "/telemetry.v1.IngestService/PushBatch",
+        `{"batch":{"tables":[${"{},".repeat(300_000)}{}]}}`,
+        "application/json",
+      ],
+      [
+        "/v1/devices",
+        `{"labels":{${Array.from({ length: 60_000 }, (_, i) => `"${i}":""`).join()}}}`,
+        "application/json",
+      ],
+    ];
+    for (const [path, body, type] of asked) {
+      const reply = await fetch(`http://${httpAddress}${path}`, {
+        method: "POST",
+        body,
+        headers: { "content-type": type },
+      });
+      expect([path, reply.status, await reply.text()]).toEqual([path, 400, expect.stringContaining("50,000")]);
+    }
+  });
+
+  it("takes next to nothing of who needs no credentials", async () => {
+    const path = "/grpc.health.v1.Health/Check";
+    const reply = await ask(server().httpAddress, "POST", path, { body: { service: "x".repeat(5_000) } });
+    expect(reply.status).toBe(413);
+    expect(reply.json.message).toContain("4KiB");
   });
 });
 
-it("an error of a body names the limit", () => {
-  const exchange = { request: { headers: { "content-length": "1e9" }, once: () => {} }, response: { once: () => {} } };
-  expect(() => new Bodies().admit(exchange as never)).toThrow(TelemetryError);
-});
+/** Of protobuf. */
+function varint(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)];
+}

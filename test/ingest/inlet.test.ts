@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { anyone } from "../../lib/access/principal.ts";
+import { anyone, type Principal } from "../../lib/access/principal.ts";
 import {
   answersWaitingMax,
   callBytesFairMin,
@@ -175,6 +175,19 @@ describe("the inlet", () => {
     expect(sink.inlet.openCalls).toBe(0);
     expect(await collect(call.answers())).toEqual([]);
   });
+});
+
+it("the inlet has no more bytes in flight for what a call may write", async () => {
+  const sink = new HeldSink();
+  const bounded: Principal = { ...anyone, kind: "token", devices: ["plant-*", "truck-7"] };
+  for (let i = 0; i < 3; i += 1) {
+    const call = sink.inlet.open("push", bounded);
+    await call.send(new Uint8Array(10));
+    await turn();
+    expect(sink.inlet.bytesInFlight).toBeGreaterThan(10);
+    sink.settleFirst();
+    expect(sink.inlet.bytesInFlight).toBe(0);
+  }
 });
 
 describe("an inlet that drains", () => {

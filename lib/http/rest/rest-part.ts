@@ -73,7 +73,7 @@ async function answerRoute(
   registry: Registry,
 ): Promise<void> {
   const call = await HttpCall.begin(method, exchange, calls, "http");
-  const request = await call.reading(readRequest(binding, values, exchange, bodies));
+  const request = await call.telling(readRequest(binding, values, exchange, bodies));
   if (method.call.kind === "unary") {
     const message = await call.unary(request);
     const body = `${messageJson(method.desc, message, registry)}\n`;
@@ -81,6 +81,6 @@ async function answerRoute(
     return;
   }
   const options = { method: method.desc, request, registry, csv: csv.get(method.path) };
-  const form = await call.reading((async () => streamForm(exchange.header("accept"), options))());
+  const form = await call.telling((async () => streamForm(exchange.header("accept"), options))());
   await answerStream(exchange, call, call.stream(request), form, log);
 }

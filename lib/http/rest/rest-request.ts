@@ -1,6 +1,7 @@
 import { type DescMessage, fromJson, type JsonObject, type JsonValue, type Message } from "@bufbuild/protobuf";
 import { errorMessage, invalidField, TelemetryError } from "../../base/errors.ts";
 import { messageDepthMax } from "../../base/limits.ts";
+import { checkJsonElements } from "../../rpc/message-elements.ts";
 import type { Bodies } from "../bodies.ts";
 import type { Exchange } from "../exchange.ts";
 import type { HttpBinding } from "./http-rule.ts";
@@ -91,8 +92,8 @@ async function readJson(exchange: Exchange, bodies: Bodies): Promise<JsonValue> 
       "content-encoding is not supported; send the body as it is",
     );
   }
-  bodies.admit(exchange);
   const bytes = await bodies.read(exchange);
+  checkJsonElements(bytes);
   try {
     return bytes.length === 0 ? {} : (JSON.parse(utf8.decode(bytes)) as JsonValue);
   } catch (error) {

@@ -49,8 +49,6 @@ export async function runSubscription(options: SubscriptionOptions): Promise<"ov
     let error: unknown;
     try {
       for await (const { event, resumeToken } of responses(options, token)) {
-        // The server may end it with a message that has no token.
-        if (resumeToken.length > 0) token = resumeToken;
         if (event.case === "end") continue;
         backoff.reset();
         if (lostMs !== undefined) onState({ kind: "resumed", afterMs: clock.elapsedMs() - lostMs, isWhole: true });
@@ -60,6 +58,8 @@ export async function runSubscription(options: SubscriptionOptions): Promise<"ov
         if (event.case === "snapshot" || event.case === "changes") {
           onWindows([...frames.read(event.value)], Number(event.value.revision));
         }
+        // Only now: what could not be read comes again.
+        token = resumeToken;
       }
     } catch (thrown) {
       error = thrown;

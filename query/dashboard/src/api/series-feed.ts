@@ -103,7 +103,13 @@ export class SeriesFeed {
   async #follow(view: View, picks: ReadonlyMap<string, Pick>, ending: AbortSignal): Promise<void> {
     const isGrouped = view.groupBy.length > 0;
     const isWanted = (key: string) => isGrouped || picks.has(key);
-    const put = (windows: readonly Window[], revision: number) => this.#options.store.put(windows, revision, isWanted);
+    let newest = 0;
+    const put = (windows: readonly Window[], revision: number) => {
+      // Of another database: groups are read again and again, and nobody tells that it is one.
+      if (isGrouped && revision < newest) this.#options.store.clear();
+      newest = revision;
+      this.#options.store.put(windows, revision, isWanted);
+    };
     let isAnew = false;
     while (!ending.aborted) {
       const info = await this.#history(view, [...picks.values()], ending, put);
