@@ -16,6 +16,8 @@ const loadFile = fileURLToPath(new URL("gateway-load.ts", import.meta.url));
 export class BenchServer {
   readonly dataDir: string;
   readonly address: string;
+  /** Where HTTP is served; undefined: nowhere. */
+  readonly http: string | undefined;
   readonly channel: Channel;
   readonly #process: ChildProcess;
 
@@ -27,16 +29,21 @@ export class BenchServer {
     const args = ["serve", "--data", dataDir, "--grpc", "127.0.0.1:0", "--json", "--series-max", "off", ...flags];
     const child = spawn(process.execPath, [mainFile, ...args], { stdio: ["ignore", "pipe", "inherit"] });
     for await (const line of createInterface(child.stdout)) {
-      const { grpc } = JSON.parse(line) as { grpc: string };
-      return new BenchServer(dataDir, grpc, child);
+      const { grpc, http } = JSON.parse(line) as { grpc: string; http?: string };
+      return new BenchServer(dataDir, { grpc, http }, child);
     }
     throw new Error("the server has ended before it was ready");
   }
 
-  private constructor(dataDir: string, address: string, child: ChildProcess) {
+  private constructor(
+    dataDir: string,
+    { grpc, http }: { readonly grpc: string; readonly http?: string | undefined },
+    child: ChildProcess,
+  ) {
     this.dataDir = dataDir;
-    this.address = address;
-    this.channel = new Channel(address);
+    this.address = grpc;
+    this.http = http;
+    this.channel = new Channel(grpc);
     this.#process = child;
   }
 
@@ -46,6 +53,14 @@ export class BenchServer {
 
   get query() {
     return this.channel.client(QueryService, "messages");
+  }
+
+  /** What the HTTP port tells at `/metrics`, by names with labels. */
+  async metrics(): Promise<ReadonlyMap<string, number>> {
+    const text = await (await fetch(`http://${this.http}/metrics`)).text();
+    return new Map(
+      [...text.matchAll(/^(\w+(?:\{.*\})?) (\S+)$/gm)].map(([, name = "", value]) => [name, Number(value)]),
+    );
   }
 
   /** Resident memory, and the most that it has been since `resetPeak`, in bytes. */

@@ -32,11 +32,17 @@ const sampleMs = 5_000;
 /** What is looked at, and how it is written. */
 const kinds = {
   "resident memory": { now: () => server.memory().rss, text: mib },
+  "heap of main": { now: () => figures.get('tidemark_heap_used_bytes{thread="main"}') ?? 0, text: mib },
+  "heap of writer": { now: () => figures.get('tidemark_heap_used_bytes{thread="writer"}') ?? 0, text: mib },
+  "outside of main": { now: () => figures.get('tidemark_external_bytes{thread="main"}') ?? 0, text: mib },
+  "outside of writer": { now: () => figures.get('tidemark_external_bytes{thread="writer"}') ?? 0, text: mib },
   "write-ahead log": { now: () => statSync(join(server.dataDir, "tidemark.sqlite-wal")).size, text: mib },
   handles: { now: () => server.handles(), text: (n: number) => n.toFixed(1) },
 };
 
-const server = await BenchServer.start(["--tiers", values.tiers, "--device-rate", "off"]);
+const server = await BenchServer.start(["--tiers", values.tiers, "--device-rate", "off", "--http", "127.0.0.1:0"]);
+/** Of `/metrics`, by their names with labels. */
+let figures: ReadonlyMap<string, number> = new Map();
 try {
   printMachine();
   console.log(
@@ -55,6 +61,7 @@ try {
     if (isOver) break;
     minutes.push((performance.now() - startMs) / 60_000);
     cpuAt.push(server.cpuSeconds());
+    figures = await server.metrics();
     for (const [i, { now }] of Object.values(kinds).entries()) seen[i].push(now());
   }
   const result = await load;

@@ -5,6 +5,7 @@ import type { Writer } from "../ingest/writer.ts";
 import { type HistogramCounts, histogramBounds } from "../lib/base/duration-histogram.ts";
 import { heldWindowsMax } from "../lib/base/limits.ts";
 import { LoopDelay, type LoopDelays } from "../lib/base/loop-delay.ts";
+import { type ThreadMemory, threadMemory } from "../lib/base/thread-memory.ts";
 import type { CallOver } from "../lib/rpc/call-over.ts";
 import type { Listener } from "../lib/rpc/listener.ts";
 import { databaseFile } from "../lib/store/sqlite/database.ts";
@@ -131,6 +132,7 @@ export class Metrics {
       measures.checkpoints,
     );
     this.#setLoopDelays({ main: this.#loopDelay.read(), writer: measures.loopDelays });
+    this.#setMemory({ main: threadMemory(), writer: measures.memory });
     return await this.#registry.metrics();
   }
 
@@ -173,6 +175,18 @@ export class Metrics {
         ["writer", delays.writer[key]],
       ]);
     }
+  }
+
+  #setMemory(memory: Readonly<Record<"main" | "writer", ThreadMemory>>): void {
+    const of = (kind: keyof ThreadMemory) =>
+      Object.entries(memory).map(([thread, each]) => [thread, each[kind]] as const);
+    this.#setBy("tidemark_heap_used_bytes", "Used of the heap of a thread, garbage too", "thread", of("heapUsed"));
+    this.#setBy(
+      "tidemark_external_bytes",
+      "Memory of a thread outside of its heap, such as buffers",
+      "thread",
+      of("external"),
+    );
   }
 
   #set(name: string, help: string, value: number): void {

@@ -6,6 +6,7 @@ import { DurationHistogram } from "../lib/base/duration-histogram.ts";
 import { publishIntervalMs } from "../lib/base/limits.ts";
 import { LoopDelay } from "../lib/base/loop-delay.ts";
 import { failedReply, type ThreadCall } from "../lib/base/thread-calls.ts";
+import { threadMemory } from "../lib/base/thread-memory.ts";
 import type { FollowedWindow, LiveFilter } from "../lib/store/live-feed.ts";
 import { matchesMetric, type Selector } from "../lib/store/selector.ts";
 import type { SqliteStore } from "../lib/store/sqlite/sqlite-store.ts";
@@ -291,6 +292,7 @@ export class WriterLoop {
       checkpoints: this.#store.checkpoints.read(),
       fsyncs: this.#store.fsyncs,
       loopDelays: this.#loopDelay.read(),
+      memory: threadMemory(),
     };
   }
 

@@ -3,6 +3,7 @@ import type { HistogramCounts } from "../lib/base/duration-histogram.ts";
 import type { TelemetryErrorFields } from "../lib/base/errors.ts";
 import type { LoopDelays } from "../lib/base/loop-delay.ts";
 import type { ThreadCall, ThreadReply } from "../lib/base/thread-calls.ts";
+import type { ThreadMemory } from "../lib/base/thread-memory.ts";
 import type { DeviceEvent } from "../lib/store/device-feed.ts";
 import type { FollowedWindow, LiveFilter, LiveUpdate } from "../lib/store/live-feed.ts";
 import type { RawRetention } from "../lib/store/raw-retention.ts";
@@ -58,6 +59,7 @@ export interface WriterMeasures {
   readonly fsyncs: number;
   /** Since they were asked for the last time. */
   readonly loopDelays: LoopDelays;
+  readonly memory: ThreadMemory;
 }
 
 /** What can be asked of the writer thread. Each is answered behind the slabs that were submitted before. */

@@ -34,6 +34,8 @@ export const metrics: Readonly<Record<string, Metric>> = {
   tidemark_ready: {},
   tidemark_certificate_not_after_seconds: {},
   tidemark_build_info: { labels: ["version", "node"] },
+  tidemark_heap_used_bytes: { labels: ["thread"] },
+  tidemark_external_bytes: { labels: ["thread"] },
   nodejs_eventloop_delay_p50_seconds: { labels: ["thread"] },
   nodejs_eventloop_delay_p99_seconds: { labels: ["thread"] },
   nodejs_eventloop_delay_max_seconds: { labels: ["thread"] },

@@ -1,10 +1,12 @@
 // `npm run test:mutations [-- WORD]`: applies each deliberate fault to a copy of the tree, and expects red tests.
-import { spawn } from "node:child_process";
+// `-- --part 2/3` takes the second third of them, and `--since COMMIT` besides those whose files have changed since.
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { compileCache } from "../support/compile-cache.ts";
 import { type Fault, faults } from "./faults.ts";
 
@@ -96,8 +98,23 @@ async function forEach<T>(
   await Promise.all(trees.map(work));
 }
 
-const word = process.argv[2] ?? "";
-const chosen = faults.filter(({ name }) => name.includes(word));
+const { values, positionals } = parseArgs({
+  options: { part: { type: "string", default: "1/1" }, since: { type: "string" } },
+  allowPositionals: true,
+});
+const [part, parts] = values.part.split("/").map(Number);
+if (!(part >= 1 && part <= parts)) throw new Error(`--part is ${values.part}; write 1/3, 2/3 or 3/3`);
+const changed = new Set(
+  values.since === undefined
+    ? []
+    : execFileSync("git", ["diff", "--name-only", values.since], { cwd: checkout, encoding: "utf8" }).split("\n"),
+);
+const [word = ""] = positionals;
+const chosen = faults.filter(({ name, file, tests }, i) => {
+  if (!name.includes(word)) return false;
+  return i % parts === part - 1 || [file, ...tests].some((path) => changed.has(path));
+});
+print(`${chosen.length} of ${faults.length} faults`);
 const directory = await mkdtemp(join(tmpdir(), "tidemark-mutations-"));
 try {
   // Copies: the checkout may be worked on meanwhile.
