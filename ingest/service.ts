@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Principal } from "../lib/access/principal.ts";
-import { TelemetryError } from "../lib/base/errors.ts";
+import { callOver } from "../lib/base/errors.ts";
 import { Direct, type DirectHandler } from "../lib/rpc/direct-call.ts";
 import type { CallContext, Handlers } from "../lib/rpc/handlers.ts";
 import type { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
@@ -101,5 +101,5 @@ async function forward(requests: AsyncIterable<Uint8Array>, call: InletCall, sig
 
 async function onlyAnswer(call: InletCall): Promise<Uint8Array> {
   for await (const answer of call.answers()) return answer;
-  throw new TelemetryError("CANCELLED", "CALL_OVER", "the call is over");
+  throw callOver();
 }

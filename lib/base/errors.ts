@@ -56,6 +56,11 @@ export function invalidField(field: string, problem: string, remedy: string): Te
   return new TelemetryError("INVALID_ARGUMENT", "INVALID_FIELD", `${field} ${problem}; ${remedy}`, { field });
 }
 
+/** CANCELLED: nobody waits for an answer any more. */
+export function callOver(cause?: unknown): TelemetryError {
+  return new TelemetryError("CANCELLED", "CALL_OVER", "the call is over", { cause });
+}
+
 /** The message of anything that was thrown. */
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

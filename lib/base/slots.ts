@@ -1,4 +1,4 @@
-import { TelemetryError } from "./errors.ts";
+import { callOver } from "./errors.ts";
 
 /** A bounded number of things at once; others wait in their order, and they are bounded too. */
 export class Slots {
@@ -34,7 +34,7 @@ export class Slots {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const cancel = () => {
       this.#waiting.delete(resolve);
-      reject(new TelemetryError("CANCELLED", "CALL_OVER", "the call is over"));
+      reject(callOver());
     };
     if (signal.aborted) cancel();
     else this.#waiting.add(resolve);

@@ -1,4 +1,4 @@
-import { TelemetryError } from "../base/errors.ts";
+import { callOver, TelemetryError } from "../base/errors.ts";
 import { httpBodiesBytesMax, httpBodiesRetryMs, messageBytesMax } from "../base/limits.ts";
 import { formatSize } from "../base/size.ts";
 import type { Exchange } from "./exchange.ts";
@@ -51,10 +51,6 @@ export class Bodies {
       { quota: "server:http-bodies", retryAfterMs: httpBodiesRetryMs },
     );
   }
-}
-
-function callOver(cause?: unknown): TelemetryError {
-  return new TelemetryError("CANCELLED", "CALL_OVER", "the call is over", { cause });
 }
 
 function tooLarge(bytes: number, bytesMax: number): TelemetryError {

@@ -1,6 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Identity } from "../access/access.ts";
-import { TelemetryError } from "../base/errors.ts";
+import { callOver, TelemetryError } from "../base/errors.ts";
 import { neverAborted } from "../base/wait.ts";
 import { type CallOver, cancelled } from "../rpc/call-over.ts";
 import type { CallContext } from "../rpc/handlers.ts";
@@ -168,8 +168,4 @@ export class HttpCall {
 
 function statusOf(error: unknown): string {
   return error instanceof TelemetryError ? error.status : "INTERNAL";
-}
-
-function callOver(): TelemetryError {
-  return new TelemetryError("CANCELLED", "CALL_OVER", "the call is over");
 }

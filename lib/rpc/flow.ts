@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import { TelemetryError } from "../base/errors.ts";
+import { callOver } from "../base/errors.ts";
 import { checkRead } from "./binding.ts";
 
 /**
@@ -17,10 +17,10 @@ export async function* incoming<T>(call: Readable, signal: AbortSignal): AsyncGe
     // Without the option, leaving the loop destroys the call, and its status is never sent.
     for await (const message of call.iterator({ destroyOnReturn: false })) yield checkRead(message) as T;
   } catch (error) {
-    if (signal.aborted) throw cancelled(error);
+    if (signal.aborted) throw callOver(error);
     throw error;
   }
-  if (signal.aborted) throw cancelled(undefined);
+  if (signal.aborted) throw callOver();
 }
 
 /**
@@ -28,7 +28,7 @@ export async function* incoming<T>(call: Readable, signal: AbortSignal): AsyncGe
  * @throws TelemetryError CANCELLED when the call is over: writing to it would succeed silently
  */
 export async function outgoing(call: Writable, message: unknown, signal: AbortSignal): Promise<void> {
-  if (signal.aborted || call.destroyed || call.writableEnded) throw cancelled(undefined);
+  if (signal.aborted || call.destroyed || call.writableEnded) throw callOver();
   if (call.write(message)) return;
   await settledOrOver(call, signal, (settle) => call.once("drain", settle));
 }
@@ -39,7 +39,7 @@ export async function outgoing(call: Writable, message: unknown, signal: AbortSi
  * @throws TelemetryError CANCELLED when the call is over
  */
 export async function flushed(call: Writable, message: unknown, signal: AbortSignal): Promise<void> {
-  if (signal.aborted || call.destroyed || call.writableEnded) throw cancelled(undefined);
+  if (signal.aborted || call.destroyed || call.writableEnded) throw callOver();
   await settledOrOver(call, signal, (settle) => call.write(message, settle));
 }
 
@@ -57,9 +57,5 @@ async function settledOrOver(call: Writable, signal: AbortSignal, begin: (settle
   call.off("drain", settle);
   call.off("close", settle);
   signal.removeEventListener("abort", settle);
-  if (signal.aborted || call.destroyed) throw cancelled(undefined);
-}
-
-function cancelled(cause: unknown): TelemetryError {
-  return new TelemetryError("CANCELLED", "CALL_OVER", "the call is over", { cause });
+  if (signal.aborted || call.destroyed) throw callOver();
 }

@@ -9,7 +9,7 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { TelemetryError } from "../../base/errors.ts";
+import { callOver, TelemetryError } from "../../base/errors.ts";
 import { messageBytesMax, messageDepthMax, openMessageBytesMax } from "../../base/limits.ts";
 import type { Log } from "../../base/log.ts";
 import { neverAborted } from "../../base/wait.ts";
@@ -180,9 +180,7 @@ function callOf({ values, signal }: HandlerContext): HttpCall {
   const call = values.get(callKey);
   if (call === undefined) throw new Error("the request has begun no call");
   // Its client's deadline, or its client has gone.
-  signal.addEventListener("abort", () => call.end(new TelemetryError("CANCELLED", "CALL_OVER", "the call is over")), {
-    once: true,
-  });
+  signal.addEventListener("abort", () => call.end(callOver()), { once: true });
   return call;
 }
 
