@@ -6,7 +6,8 @@ import type { CallContext, Handlers } from "../lib/rpc/handlers.ts";
 import type { IngestService } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { StreamBatchesResponseSchema } from "../proto/gen/telemetry/v1/ingest_service_pb.js";
 import { HeldPushes } from "./held-pushes.ts";
-import type { Inlet, InletCall } from "./inlet.ts";
+import type { Inlet } from "./inlet.ts";
+import type { InletCall } from "./inlet-call.ts";
 
 /** The three ways in. Requests are passed on as bytes: the writer thread reads them. */
 export function ingestHandlers(inlet: Inlet): Handlers<typeof IngestService, "bytes"> {

@@ -1,5 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { Inlet, InletCall } from "../../ingest/inlet.ts";
+import type { Inlet } from "../../ingest/inlet.ts";
+import type { InletCall } from "../../ingest/inlet-call.ts";
 import { anyone } from "../../lib/access/principal.ts";
 import { invalidField, TelemetryError } from "../../lib/base/errors.ts";
 import { batchBytesMax, messageBytesMax } from "../../lib/base/limits.ts";

@@ -1,7 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { HeldPushes } from "../../ingest/held-pushes.ts";
-import type { InletCall } from "../../ingest/inlet.ts";
+import type { InletCall } from "../../ingest/inlet-call.ts";
 import { anyone } from "../../lib/access/principal.ts";
 import { TelemetryError } from "../../lib/base/errors.ts";
 import { pushHeldBytesMax, pushHeldMsMax, slowDownAfterMs, slowDownAgainMs } from "../../lib/base/limits.ts";

@@ -1,6 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { InletCall } from "../../ingest/inlet.ts";
+import type { InletCall } from "../../ingest/inlet-call.ts";
 import { anyone } from "../../lib/access/principal.ts";
 import { answersWaitingMax, callBytesInFlightMax, slowDownAfterMs, slowDownAgainMs } from "../../lib/base/limits.ts";
 import { SlowDownCause, StreamBatchesResponseSchema } from "../../proto/gen/telemetry/v1/ingest_service_pb.js";

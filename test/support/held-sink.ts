@@ -1,4 +1,5 @@
-import { Inlet, type InletCall, type InletOptions, type SlabSink } from "../../ingest/inlet.ts";
+import { Inlet, type InletOptions, type SlabSink } from "../../ingest/inlet.ts";
+import type { InletCall } from "../../ingest/inlet-call.ts";
 import { readSlab, type Slab } from "../../ingest/slab.ts";
 import { anyone } from "../../lib/access/principal.ts";
 import { ingestBytesInFlightMax } from "../../lib/base/limits.ts";

@@ -1,4 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
+import { request } from "node:https";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Cli, serve, temporaryDirectory, tidemark } from "./support/cli.ts";
@@ -14,6 +15,28 @@ beforeAll(async () => {
 const serverFlags = () => ["--tls-cert", join(certs, "server.crt"), "--tls-key", join(certs, "server.key")];
 const ca = () => ["--ca", join(certs, "ca.crt")];
 const pair = () => ["--cert", join(certs, "clients/gateway-7.crt"), "--key", join(certs, "clients/gateway-7.key")];
+
+const clientFiles = { cert: "clients/gateway-7.crt", key: "clients/gateway-7.key" };
+
+/** What a client of TLS has of the certificates. */
+async function files(ca: string, own: Readonly<Record<string, string>> = {}): Promise<Record<string, string>> {
+  const names = Object.entries({ ca, ...own });
+  return Object.fromEntries(
+    await Promise.all(names.map(async ([name, file]) => [name, await readFile(join(certs, file), "utf8")] as const)),
+  );
+}
+
+/** The status of an answer over TLS. @param ready what the server has said of itself */
+async function statusOf(ready: unknown, verb: string, path: string, tls: Readonly<Record<string, string>>) {
+  const { http } = ready as { http: string };
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+  const sent = request(`https://${http}${path}`, { method: verb, ...tls, agent: false }, (response) => {
+    response.resume();
+    resolve(response.statusCode);
+  });
+  sent.on("error", reject).end();
+  return await promise;
+}
 
 describe("certs", () => {
   it("makes an authority, a server's certificate and clients', whose keys only their owner can read", async () => {
@@ -64,6 +87,25 @@ describe("serve with certificates", () => {
     const flags = [...serverFlags(), "--client-ca", join(certs, "ca.crt")];
     const { address } = await serve(["--data", await temporaryDirectory(), ...flags]);
     expect((await tidemark(["status", "--address", address, ...ca(), ...pair()])).code).toBe(0);
+  });
+
+  it("serves HTTP with the same certificates, asks its clients for theirs, and lets in whom the rules name", async () => {
+    const directory = await temporaryDirectory();
+    const access = join(directory, "access.json");
+    const flags = [...serverFlags(), "--client-ca", join(certs, "ca.crt"), "--http", "127.0.0.1:0"];
+    const data = ["--data", join(directory, "data")];
+    const open = await serve([...data, ...flags]);
+    expect(await statusOf(open.ready, "GET", "/v1/status", await files("ca.crt", clientFiles))).toBe(200);
+    await expect(statusOf(open.ready, "GET", "/v1/status", await files("ca.crt"))).rejects.toThrow();
+    await expect(statusOf(open.ready, "GET", "/v1/status", {})).rejects.toThrow(/certificate/);
+    await open.server.kill();
+
+    await tidemark(["access", "certificate", access, "--name", "gateway-7", "--scope", "query"]);
+    const ruled = await serve([...data, ...flags, "--access", access]);
+    const clients = await files("ca.crt", clientFiles);
+    expect(await statusOf(ruled.ready, "GET", "/v1/devices", clients)).toBe(200);
+    expect(await statusOf(ruled.ready, "DELETE", "/v1/devices/press", clients)).toBe(403);
+    expect(await statusOf(ruled.ready, "GET", "/v1/devices", await files("ca.crt"))).toBe(401);
   });
 
   it("does not serve in clear text what other machines can reach, unless that is meant", async () => {
