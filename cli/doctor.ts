@@ -191,7 +191,7 @@ function examineDatabase(dataDir: string, nowMs: number): Finding[] {
     const db = openForReading(dataDir);
     try {
       const { journal_mode, page_size } = readPragmas(db);
-      const latestMs = db.prepare("SELECT max(received_ms) FROM journal").pluck().get() as number | null;
+      const latestMs = db.prepare("SELECT max(last_seen_at_ms) FROM sessions").pluck().get() as number | null;
       const text = `${formatSizeRounded(statSync(file).size)}, not damaged as far as is seen; journal_mode=${journal_mode}, page_size=${page_size}`;
       const found: Finding = { about, state: "ok", text };
       if (latestMs === null || latestMs <= nowMs) return [found];

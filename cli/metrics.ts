@@ -131,6 +131,7 @@ export class Metrics {
       "Duration of moving the log into the database",
       measures.checkpoints,
     );
+    this.#set("tidemark_journal_segments", "Files of the journal, and those kept for its next ones", measures.segments);
     this.#setLoopDelays({ main: this.#loopDelay.read(), writer: measures.loopDelays });
     this.#setMemory({ main: threadMemory(), writer: measures.memory });
     return await this.#registry.metrics();

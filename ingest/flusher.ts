@@ -24,19 +24,12 @@ import {
 import { isDiskFull } from "../lib/store/sqlite/errors.ts";
 import type { AggregateStore, Journal, JournalPosition, OpenRequest, OpenWindows } from "../lib/store/store.ts";
 import type { Group } from "./admission.ts";
+import { Barriers } from "./barriers.ts";
 import type { WholeWindows } from "./change-collector.ts";
 import { FlushHold } from "./flush-hold.ts";
 import { RollUp } from "./roll-up.ts";
 import type { Sessions } from "./sessions.ts";
 import { tierBounds } from "./tier-bounds.ts";
-
-/** Who waits until what was acked is in the tables. */
-interface Barrier {
-  readonly position: JournalPosition;
-  readonly shards: Set<Shard>;
-  readonly sessions: boolean;
-  readonly resolve: (position: JournalPosition) => void;
-}
 
 /** For a query. */
 export interface HeldOpenWindows extends OpenWindows {
@@ -69,7 +62,7 @@ export class Flusher implements WholeWindows {
   readonly #hold = new FlushHold();
   readonly #waitingForLog: (() => void)[] = [];
   #logHeld = false;
-  #barriers: Barrier[] = [];
+  readonly #barriers = new Barriers();
   /** No sample is later. The clock does not tell: it may have stepped back. */
   #latestMs: number;
   #retryAtMs = 0;
@@ -193,16 +186,9 @@ export class Flusher implements WholeWindows {
    */
   barrier(shards: Iterable<Shard> | "all", sessions: boolean): Promise<JournalPosition> {
     const wanted = shards === "all" ? [...this.#held.shards].map(({ shard }) => shard) : [...shards];
-    const { promise, resolve } = Promise.withResolvers<JournalPosition>();
-    const { position } = this.#store;
-    this.#barriers.push({
-      position,
-      shards: new Set(wanted),
-      sessions,
-      resolve,
-    });
+    const shown = this.#barriers.wait(this.#store.position, wanted, sessions);
     this.#openBarriers();
-    return promise;
+    return shown;
   }
 
   /**
@@ -322,15 +308,14 @@ export class Flusher implements WholeWindows {
 
   /** Stores what somebody waits for, or else what has been due the longest. */
   #commitDue(nowMs: number): boolean {
-    for (const { shards, position } of this.#barriers) {
-      for (const shard of shards) {
-        const held = this.#held.get(shard);
-        if (held !== undefined) this.#commitPart(held, ({ sinces }, at) => sinces[at] <= position);
-        return true;
-      }
+    const wanted = this.#barriers.next();
+    if (wanted !== undefined) {
+      const held = this.#held.get(wanted.shard);
+      if (held !== undefined) this.#commitPart(held, ({ sinces }, at) => sinces[at] <= wanted.position);
+      return true;
     }
     if (this.#visitDue(nowMs)) return true;
-    return this.#commitSessions(this.#barriers.length > 0 ? Number.POSITIVE_INFINITY : nowMs - flushIntervalMs);
+    return this.#commitSessions(this.#barriers.isEmpty ? nowMs - flushIntervalMs : Number.POSITIVE_INFINITY);
   }
 
   /** Stores windows of a shard of which some are due. @returns whether there was one */
@@ -408,22 +393,12 @@ export class Flusher implements WholeWindows {
   }
 
   #openBarriers(): void {
-    for (const { shards, position } of this.#barriers) {
-      for (const shard of shards) {
-        if ((this.#held.get(shard)?.since ?? Number.POSITIVE_INFINITY) > position) shards.delete(shard);
-      }
-    }
-    const waiting = (barrier: Barrier) =>
-      this.#problem === "" &&
-      (barrier.shards.size > 0 || (barrier.sessions && this.#sessions.dirtySince <= barrier.position));
-    const open = this.#barriers.filter((barrier) => !waiting(barrier));
-    this.#barriers = this.#barriers.filter(waiting);
-    const isShown = ({ shards, sessions, position }: Barrier) =>
-      shards.size === 0 && !(sessions && this.#sessions.dirtySince <= position);
-    for (const barrier of open) {
-      const { position } = barrier;
-      barrier.resolve(isShown(barrier) ? position : Math.min(position, this.#store.settled));
-    }
+    this.#barriers.open({
+      canStore: this.#problem === "",
+      sinceOf: (shard) => this.#held.get(shard)?.since ?? Number.POSITIVE_INFINITY,
+      sessionsSince: this.#sessions.dirtySince,
+      settled: this.#store.settled,
+    });
   }
 
   /** Marks the groups that every table shows: no start replays them. */

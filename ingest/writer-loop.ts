@@ -291,6 +291,7 @@ export class WriterLoop {
       flushes: this.#flushes.read(),
       checkpoints: this.#store.checkpoints.read(),
       fsyncs: this.#store.fsyncs,
+      segments: this.#store.segments,
       loopDelays: this.#loopDelay.read(),
       memory: threadMemory(),
     };

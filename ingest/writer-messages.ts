@@ -56,6 +56,8 @@ export interface WriterMeasures {
   readonly flushes: HistogramCounts;
   /** Time of moving the log into the database. */
   readonly checkpoints: HistogramCounts;
+  /** Files of the journal's segments, of 16 MiB each when they are whole, and those kept for the next ones. */
+  readonly segments: number;
   readonly fsyncs: number;
   /** Since they were asked for the last time. */
   readonly loopDelays: LoopDelays;

@@ -5,7 +5,6 @@ import { encodeBatch } from "../../lib/wire/batch-encoder.ts";
 import type { Arm } from "../measure.ts";
 import type { MicroSuite } from "./suite.ts";
 
-const noChanges = { devices: [], sessions: [], series: [], handles: [] };
 const nowMs = Date.UTC(2026, 0, 15, 12);
 const batchSamples = 100;
 
@@ -37,7 +36,7 @@ function appendArm(store: SqliteStore, records: Uint8Array): Arm {
     while (store.trim(nowMs, Number.MAX_SAFE_INTEGER) > 0);
     store.checkpoint();
   };
-  return { run: () => store.append(records, noChanges), units: 1, clear };
+  return { run: () => store.append(records, undefined), units: 1, clear };
 }
 
 /** As many whole batches as fit, one at least. */

@@ -59,7 +59,7 @@ let heldMax = 0;
 for (let period = 0; period < periods; period += 1) {
   for (let from = 1; from <= seriesCount; from += groupSamples) {
     const group = groupOf(from, Math.min(seriesCount, from + groupSamples - 1));
-    const position = store.append(new Uint8Array(64), noChanges);
+    const position = store.append(new Uint8Array(64), undefined);
     absorbMs += cpuMs(() => flusher.absorb(group, position));
     clock.now += everyMs / Math.ceil(seriesCount / groupSamples);
     stepMs += cpuMs(() => {

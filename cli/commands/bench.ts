@@ -12,8 +12,8 @@ export function addBench(program: Command): void {
 Without a command it runs: tidemark bench --quick is tidemark bench run --quick. tidemark bench run --help has the flags.
 
 Examples:
-  $ tidemark bench --quick                          # the headline and the waterfall, some 7 minutes
-  $ tidemark bench --full --out ./results           # everything, one factor at a time: under 2 hours
+  $ tidemark bench --quick                          # the headline and the waterfall, some 9 minutes
+  $ tidemark bench --full --out ./results           # everything, one factor at a time: over 2 hours
   $ tidemark bench --scenario gzip --scenario tls
   $ tidemark bench --scenario micro-codec
   $ tidemark bench compare before/results.json after/results.json`,

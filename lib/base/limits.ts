@@ -196,7 +196,7 @@ export const frameWindowsMax = 1_000;
 export const frameSamplesMax = 10_000;
 /** What is decoded of the journal for one page of samples: 2 to 4 ms of a reader's time, whatever it finds. */
 export const sampleWorkBytesMax = mib;
-/** Groups of the journal that are looked at in one statement. */
+/** Groups of the journal that are looked at in one step. */
 export const sampleScanGroupsMax = 4_096;
 /** Sessions whose metric handles an answer keeps in memory. */
 export const sampleSessionsMax = 10_000;

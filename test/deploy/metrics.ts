@@ -23,6 +23,7 @@ export const metrics: Readonly<Record<string, Metric>> = {
   tidemark_flush_duration_seconds: { histogram: true },
   tidemark_checkpoint_duration_seconds: { histogram: true },
   tidemark_wal_bytes: {},
+  tidemark_journal_segments: {},
   tidemark_database_bytes: {},
   tidemark_disk_free_bytes: {},
   tidemark_journal_groups: {},

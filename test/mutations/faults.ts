@@ -18,6 +18,8 @@ const recovery = "test/ingest/recovery.test.ts";
 const seriesLimit = "test/ingest/series-limit.test.ts";
 const rateLimit = "test/ingest/rate-limit.test.ts";
 const sqliteStore = "test/store/sqlite/sqlite-store.test.ts";
+const sqliteJournal = "test/store/sqlite/sqlite-journal.test.ts";
+const segments = "test/store/segments/segments.test.ts";
 const heldWindows = "test/aggregate/held-windows.test.ts";
 const rollUp = "test/ingest/roll-up.test.ts";
 const resume = "test/query/resume.test.ts";
@@ -74,9 +76,9 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "no rollback in the database: position moves though the append failed",
-    file: "lib/store/sqlite/sqlite-store.ts",
-    text: "    // One statement is a transaction by itself, which most groups are.\n",
-    replacement: "    this.#position = position;\n",
+    file: "lib/store/sqlite/sqlite-journal.ts",
+    text: "    if (catalog !== undefined) {\n",
+    replacement: "    this.#position = position;\n    if (catalog !== undefined) {\n",
     tests: ["test/store/sqlite/append-failure.test.ts"],
   },
   {
@@ -128,17 +130,81 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "synchronous=NORMAL claimed as fsync",
-    file: "lib/store/sqlite/sqlite-store.ts",
+    file: "lib/store/sqlite/transactions.ts",
     text: 'db.pragma("synchronous", { simple: true }) === synchronousFull ? "fsync" : "process"',
-    replacement: "synchronousFull > 0 ? arguments[1].durability : arguments[1].durability",
+    replacement: 'synchronousFull > 0 ? "fsync" : "process"',
     tests: [durability],
   },
   {
     name: "synchronous=NORMAL left behind by a flush",
-    file: "lib/store/sqlite/sqlite-store.ts",
-    text: '      if (this.durability === "fsync") this.#db.pragma("synchronous = FULL");',
+    file: "lib/store/sqlite/transactions.ts",
+    text: '      if (this.durability === "fsync") this.db.pragma("synchronous = FULL");',
     replacement: "",
     tests: [durability],
+  },
+  {
+    name: "a segment is deleted before what shows its groups is on disk",
+    file: "lib/store/sqlite/sqlite-journal.ts",
+    text: "      this.#transactions.durable(write);",
+    replacement: "      this.#transactions.lazy(write);",
+    tests: [sqliteJournal],
+  },
+  {
+    name: "a segment is deleted that has groups which are not settled",
+    file: "lib/store/segments/segment-writer.ts",
+    text: "this.#firsts[1] <= position + 1;",
+    replacement: "this.#firsts[1] <= position + 2;",
+    tests: [segments],
+  },
+  {
+    name: "acked without fsync: a group in a segment",
+    file: "lib/store/segments/segment-writer.ts",
+    text: `        fdatasyncSync(file);
+        this.#fsyncs += 1;`,
+    replacement: "        if (this.#at < 0) fdatasyncSync(file);",
+    tests: [sqliteJournal],
+  },
+  {
+    name: "a segment that cannot be opened passes for one that was released",
+    file: "lib/store/segments/segment.ts",
+    text: '    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;',
+    replacement: "    if (error instanceof Error) return undefined;",
+    tests: [sqliteJournal],
+  },
+  {
+    name: "what a file had before passes for groups of its segment",
+    file: "lib/store/segments/group-head.ts",
+    text: "return crc32(bytes.subarray(offset + 4, offset + headBytes), salt);",
+    replacement: "return crc32(bytes.subarray(offset + 4, offset + headBytes), salt - salt);",
+    tests: [segments],
+  },
+  {
+    name: "a group is taken whose records have changed",
+    file: "lib/store/segments/segment.ts",
+    text: " && crc32(records) === recordsChecksum",
+    replacement: " && crc32(records) >= 0 && recordsChecksum >= 0",
+    tests: [segments],
+  },
+  {
+    name: "a start takes what is before a hole in the journal for all of it",
+    file: "lib/store/sqlite/damage.ts",
+    text: "  if (isHole) throw",
+    replacement: "  if (isHole && last < 0) throw",
+    tests: [sqliteJournal],
+  },
+  {
+    name: "a backup lacks the groups of segments",
+    file: "lib/store/sqlite/sqlite-store.ts",
+    text: "      await this.#journal.copyGroups(copy);",
+    replacement: "",
+    tests: [sqliteJournal],
+  },
+  {
+    name: "groups are trimmed that a backup is about to copy",
+    file: "lib/store/sqlite/sqlite-journal.ts",
+    text: "    if (this.#copies > 0) return 0;",
+    replacement: "",
+    tests: [sqliteJournal],
   },
   {
     name: "trimmed too far: groups that windows do not show yet",
@@ -163,17 +229,17 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "groups that are settled and kept are replayed",
-    file: "lib/store/sqlite/sqlite-store.ts",
-    text: "    let after = this.#settled;",
-    replacement: "    let after = 0;",
+    file: "lib/store/sqlite/sqlite-journal.ts",
+    text: "this.#groups.between(this.#settled, this.#position)",
+    replacement: "this.#groups.between(0, this.#position)",
     tests: [recovery],
     only: "keeps raw samples",
   },
   {
     name: "raw retention deletes groups that are not settled",
-    file: "lib/store/sqlite/sqlite-store.ts",
-    text: "this.#sql.oldest.iterate(this.#settled, groupsMax)",
-    replacement: "this.#sql.oldest.iterate(this.#position, groupsMax)",
+    file: "lib/store/sqlite/sqlite-journal.ts",
+    text: "Math.min(this.#settled, this.#trimmed + groupsMax)",
+    replacement: "Math.min(this.#position, this.#trimmed + groupsMax)",
     tests: [sqliteStore],
     only: "raw samples|trimmed",
   },
@@ -309,14 +375,14 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "a call is read though its device is over its rate",
-    file: "ingest/inlet.ts",
+    file: "ingest/inlet-call.ts",
     text: "    if (this.#quotaMs > 0)",
     replacement: "    if (this.#quotaMs === Number.POSITIVE_INFINITY)",
     tests: ["test/ingest/quota-wait.test.ts"],
   },
   {
     name: "a stream is read though its receiver takes no more",
-    file: "lib/rpc/direct-call.ts",
+    file: "lib/rpc/http2-call.ts",
     text: "        this.#stream.pause();\n        return;",
     replacement: "        continue;",
     tests: ["test/rpc/direct-call.test.ts"],
@@ -330,7 +396,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "a call is read before it is known whether its device is over its rate",
-    file: "ingest/inlet.ts",
+    file: "ingest/inlet-call.ts",
     text: "    return this.#registering && !isRegistration(message);",
     replacement: "    return this.#registering && message.length === 0;",
     tests: ["test/ingest/quota-wait.test.ts"],

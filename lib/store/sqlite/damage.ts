@@ -1,8 +1,11 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { errorMessage, TelemetryError } from "../../base/errors.ts";
+import { hasSegments } from "../segments/segment-names.ts";
 import { readAckedPosition } from "./acked-position.ts";
+import { damagedStore } from "./damaged-store.ts";
 import { cannotOpen } from "./database.ts";
+import { lastWholeGroup } from "./journal-groups.ts";
 import { checkSchema } from "./schema.ts";
 
 /** A larger database is not read whole at the start; SQLite still refuses to answer from a damaged page of it. */
@@ -15,36 +18,31 @@ const checkedBytesMax = 256 * 1024 * 1024;
  */
 export function checkUndamaged(dataDir: string, file: string): void {
   checkLogBelongs(file);
-  if (!existsSync(file)) return;
+  if (!existsSync(file)) {
+    if (existsSync(dataDir) && hasSegments(dataDir))
+      throw damagedStore(file, "it is gone, and its journal is still here");
+    return;
+  }
   let db: Database.Database | undefined;
   try {
     db = new Database(file, { readonly: true });
     if (!checkSchema(db, file)) {
       const acked = readAckedPosition(dataDir);
       if (acked > 0) throw damagedStore(file, `it is empty, and ${acked} groups were acked here`);
+      if (hasSegments(dataDir)) throw damagedStore(file, "it is empty, and its journal is still here");
       return;
     }
     if (statSync(file).size <= checkedBytesMax) {
       const found = db.pragma("quick_check(1)", { simple: true });
       if (found !== "ok") throw damagedStore(file, String(found));
     }
-    checkPosition(db, dataDir, file);
+    checkJournal(db, dataDir, file);
   } catch (error) {
     if (error instanceof TelemetryError) throw error;
     throw isDamage(error) ? damagedStore(file, errorMessage(error)) : cannotOpen(file, error);
   } finally {
     db?.close();
   }
-}
-
-/** What of the store is damaged, and what to do. */
-export function damagedStore(file: string, detail: string): TelemetryError {
-  return new TelemetryError(
-    "FAILED_PRECONDITION",
-    "STORE_DAMAGED",
-    `${file} is damaged: ${detail}; nothing was changed. Put a backup into an empty directory, or begin with an empty ` +
-      "one: devices send what they still have",
-  );
 }
 
 /** SQLite would replay whatever log lies beside a database: into a backup that was put there, for one. */
@@ -67,16 +65,18 @@ function writeVersion(file: string): number {
 const rollbackVersion = 1;
 
 /**
- * SQLite reads its log up to the first frame that does not fit, and forgets the rest without a word. After a crash the
- * rest was never acked; when it was, bytes have changed, or are gone.
+ * SQLite reads its log up to the first frame that does not fit, and forgets the rest without a word; a segment is read
+ * up to the first group that does not fit. After a crash the rest was never acked; when it was, bytes have changed, or
+ * are gone.
  */
-function checkPosition(db: Database.Database, dataDir: string, file: string): void {
-  const { incarnation, position } = db
-    .prepare("SELECT incarnation, max(settled, coalesce((SELECT max(position) FROM journal), 0)) AS position FROM meta")
-    .get() as { incarnation: string; position: number };
+function checkJournal(db: Database.Database, dataDir: string, file: string): void {
+  const { last, isHole } = lastWholeGroup(db, dataDir);
+  const incarnation = db.prepare("SELECT incarnation FROM meta").pluck().get() as string;
   const acked = readAckedPosition(dataDir, incarnation);
-  if (acked <= position) return;
-  throw damagedStore(file, `groups ${position + 1} to ${acked} of its journal were acked and are gone`);
+  // A group is begun when those before it are on disk: what a start finds is synced by it.
+  if (isHole) throw damagedStore(file, `group ${last + 1} of its journal was acked and is gone`);
+  if (acked <= last) return;
+  throw damagedStore(file, `groups ${last + 1} to ${acked} of its journal were acked and are gone`);
 }
 
 function isDamage(error: unknown): boolean {

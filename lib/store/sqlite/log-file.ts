@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readSync } from "node:fs";
 import { databaseFile } from "./database.ts";
 
 /** https://sqlite.org/fileformat2.html#walformat */
@@ -33,6 +33,12 @@ export class LogFile {
       this.#read(this.#salts, headerSaltsAt) &&
       this.#salts.equals(this.#frameSalts)
     );
+  }
+
+  /** What is in it is on disk when this returns. */
+  sync(): void {
+    this.#descriptor ??= openSync(this.#file, "r");
+    fsyncSync(this.#descriptor);
   }
 
   close(): void {

@@ -191,18 +191,11 @@ export type Statements = ReturnType<typeof prepareStatements>;
 
 export function prepareStatements(db: Database) {
   return {
-    meta: db.prepare("SELECT incarnation, settled, commits FROM meta"),
+    meta: db.prepare("SELECT incarnation, commits FROM meta"),
     writeCommits: db.prepare("UPDATE meta SET commits = ?"),
-    lastPosition: db.prepare("SELECT max(position) FROM journal").pluck(),
     append: db.prepare("INSERT INTO journal VALUES (?, ?, ?, ?, ?)"),
-    nextEntry: db.prepare("SELECT position, records FROM journal WHERE position > ? ORDER BY position LIMIT 1"),
-    journalBytes: db.prepare("SELECT coalesce(sum(length(records)), 0) FROM journal").pluck(),
-    oldest: db
-      .prepare(
-        "SELECT position, received_ms, length(records) FROM journal WHERE position <= ? ORDER BY position LIMIT ?",
-      )
-      .raw(),
     trim: db.prepare("DELETE FROM journal WHERE position <= ?"),
+    writeTrimmed: db.prepare("UPDATE meta SET trimmed = ?"),
     settle: db.prepare("UPDATE meta SET settled = ?"),
     positions: db.prepare("SELECT shard, applied FROM shards").raw(),
     writePosition: db.prepare("INSERT OR REPLACE INTO shards VALUES (?, ?)"),

@@ -5,7 +5,7 @@ import { TelemetryError } from "../../base/errors.ts";
 
 /** "tide" in ASCII: marks the file as ours, in the header where `file` and SQLite look for it. */
 export const applicationId = 0x7469_6465;
-export const schemaVersion = 3;
+export const schemaVersion = 4;
 
 /**
  * Windows are ordered by tier and time, then series: a flush writes neighbours (all series of one
@@ -16,11 +16,13 @@ const schema = `
 CREATE TABLE meta (
   incarnation TEXT NOT NULL,      -- 32 hexadecimal digits: names this database
   settled     INTEGER NOT NULL,   -- every table shows the journal through here
+  trimmed     INTEGER NOT NULL,   -- the journal is deleted through here
   commits     INTEGER NOT NULL    -- transactions that have changed windows or marks of tiers
 ) STRICT;
 
--- Groups of records as they were acked, until every aggregate shows them, and longer when raw samples are kept. What is
--- looked for stands before the records: SQLite finds it without reading them.
+-- Groups of records as they were acked, until every aggregate shows them, and longer when raw samples are kept: those that
+-- came with changes of the tables below, and those of a backup or an earlier version. All others lie in segments,
+-- lib/store/segments. What is looked for stands before the records: SQLite finds it without reading them.
 CREATE TABLE journal (
   position    INTEGER PRIMARY KEY,
   received_ms INTEGER NOT NULL,
@@ -175,24 +177,45 @@ JOIN devices d ON d.id = s.device AND d.deleted_at_ms IS NULL
 WHERE w.start_ms < t.rolled_ms OR w.tier_ms = (SELECT min(tier_ms) FROM tiers);
 `;
 
+/** What brings a database of an earlier version to the next one. */
+const upgrades: Readonly<Record<number, string>> = {
+  // All groups lay in the table; they stay there.
+  3: `ALTER TABLE meta ADD COLUMN trimmed INTEGER NOT NULL DEFAULT 0;
+      UPDATE meta SET trimmed = coalesce((SELECT min(position) - 1 FROM journal), settled);`,
+};
+
 /**
- * Makes the tables, when the database is empty.
+ * Makes the tables, when the database is empty, and brings those of an earlier version to this one.
  * @param tiers finest first
  * @throws TelemetryError when it has other tiers
  */
 export function prepareSchema(db: Database, file: string, tiers: readonly Tier[]): void {
   if (checkSchema(db, file)) {
     checkTiers(db, file, tiers);
+    upgrade(db);
     return;
   }
   db.transaction(() => {
     db.exec(schema);
-    db.prepare("INSERT INTO meta VALUES (?, 0, 0)").run(randomBytes(16).toString("hex"));
+    db.prepare("INSERT INTO meta VALUES (?, 0, 0, 0)").run(randomBytes(16).toString("hex"));
     const insert = db.prepare("INSERT INTO tiers VALUES (?, NULL)");
     for (const { widthMs } of tiers) insert.run(widthMs);
     db.pragma(`application_id = ${applicationId}`);
     db.pragma(`user_version = ${schemaVersion}`);
   })();
+}
+
+function upgrade(db: Database): void {
+  for (let version = versionOf(db); version < schemaVersion; version += 1) {
+    db.transaction(() => {
+      db.exec(upgrades[version]);
+      db.pragma(`user_version = ${version + 1}`);
+    })();
+  }
+}
+
+function versionOf(db: Database): number {
+  return db.pragma("user_version", { simple: true }) as number;
 }
 
 /** A tier that came later would lack the windows before it, and one that went would be missed by the tier above. */
@@ -213,7 +236,7 @@ function checkTiers(db: Database, file: string, tiers: readonly Tier[]): void {
  */
 export function checkSchema(db: Database, file: string): boolean {
   const id = db.pragma("application_id", { simple: true });
-  const version = db.pragma("user_version", { simple: true }) as number;
+  const version = versionOf(db);
   const empty = db.prepare("SELECT count(*) FROM sqlite_schema").pluck().get() === 0;
   if (empty && version === 0 && id === 0) return false;
   if (id !== applicationId) {
@@ -223,7 +246,7 @@ export function checkSchema(db: Database, file: string): boolean {
       `${file} is a database of another program (application id ${id}); name another directory with --data`,
     );
   }
-  if (version !== schemaVersion) {
+  if (version !== schemaVersion && !(version in upgrades)) {
     throw new TelemetryError(
       "FAILED_PRECONDITION",
       "SCHEMA_VERSION",

@@ -1,33 +1,54 @@
 import type { Database } from "better-sqlite3";
 import type { JournalExtent, JournalPosition, JournalReader, SeriesRow, SessionHandles } from "../store.ts";
+import { readAckedPosition } from "./acked-position.ts";
 import { openForReading } from "./database.ts";
+import { JournalGroups, type JournalMeta } from "./journal-groups.ts";
 
 /** Opens the journal of a data directory for reading, while another connection writes it. */
 export function openSqliteJournal(dataDir: string): JournalReader {
-  return new SqliteJournalReader(openForReading(dataDir));
+  return new SqliteJournalReader(openForReading(dataDir), dataDir);
 }
 
-/** Each call is a read transaction of its own: what is deleted between two of them is not there for the second. */
+/** Each call sees the journal at a moment of its own: what is deleted between two of them is not there for the second. */
 class SqliteJournalReader implements JournalReader {
   readonly #db: Database;
+  readonly #dataDir: string;
+  readonly #groups: JournalGroups;
   readonly #sql: ReturnType<typeof prepareStatements>;
+  /** The latest group, when it was looked for last. */
+  #last: JournalPosition = 0;
 
-  constructor(db: Database) {
+  constructor(db: Database, dataDir: string) {
     this.#db = db;
+    this.#dataDir = dataDir;
+    this.#groups = new JournalGroups(db, dataDir, true);
     this.#sql = prepareStatements(db);
   }
 
   extent(): JournalExtent {
-    const { first, last, receivedMs } = this.#sql.extent.get() as Record<keyof JournalExtent, number | null>;
-    return { first: first ?? (last ?? 0) + 1, last: last ?? 0, receivedMs: receivedMs ?? undefined };
+    const meta = this.#groups.meta();
+    const first = meta.trimmed + 1;
+    const last = this.#lookForLast(meta);
+    if (first > last) return { first, last, receivedMs: undefined };
+    const [found] = this.#groups.between(meta.trimmed, first);
+    if (found !== undefined) return { first, last, receivedMs: found.receivedMs };
+    this.#expectDeleted(first);
+    return this.extent();
   }
 
   findGroup(after: JournalPosition, through: JournalPosition, fromMs: number, toMs: number) {
-    return this.#sql.findGroup.get(after, through, toMs, fromMs) as JournalPosition | undefined;
+    const meta = this.#groups.meta();
+    const last = through > this.#last ? this.#lookForLast(meta) : this.#last;
+    return this.#groups.find(Math.max(after, meta.trimmed), Math.min(through, last), fromMs, toMs);
   }
 
   readGroup(position: JournalPosition): Uint8Array | undefined {
-    return this.#sql.readGroup.get(position) as Uint8Array | undefined;
+    const meta = this.#groups.meta();
+    if (position <= meta.trimmed) return undefined;
+    if (position > this.#last && position > this.#lookForLast(meta)) return undefined;
+    const records = this.#groups.records(position);
+    if (records === undefined) this.#expectDeleted(position);
+    return records;
   }
 
   sessionHandles(session: number): SessionHandles | undefined {
@@ -42,25 +63,25 @@ class SqliteJournalReader implements JournalReader {
   }
 
   close(): void {
+    this.#groups.close();
     this.#db.close();
+  }
+
+  /** No group that is not on disk yet: it may come to nothing. */
+  #lookForLast({ incarnation, settled, tableLast }: JournalMeta): JournalPosition {
+    this.#last = Math.max(settled, tableLast, readAckedPosition(this.#dataDir, incarnation));
+    this.#groups.appended(this.#last);
+    return this.#last;
+  }
+
+  /** A group was not found. @throws TelemetryError when it was not deleted meanwhile */
+  #expectDeleted(position: JournalPosition): void {
+    if (position > this.#groups.meta().trimmed) this.#groups.whole(position);
   }
 }
 
 function prepareStatements(db: Database) {
   return {
-    extent: db.prepare(
-      `SELECT first, max(settled, coalesce((SELECT max(position) FROM journal), 0)) AS last,
-         (SELECT received_ms FROM journal WHERE position = first) AS receivedMs
-       FROM meta, (SELECT min(position) AS first FROM journal)`,
-    ),
-    // Of the rows that it passes over, SQLite reads what stands before the records, and no page of the records.
-    findGroup: db
-      .prepare(
-        `SELECT position FROM journal WHERE position > ? AND position <= ? AND from_ms < ? AND to_ms >= ?
-         ORDER BY position LIMIT 1`,
-      )
-      .pluck(),
-    readGroup: db.prepare("SELECT records FROM journal WHERE position = ?").pluck(),
     deviceOf: db.prepare("SELECT device FROM sessions WHERE id = ?").pluck(),
     handles: db.prepare("SELECT handle, series, since FROM handles WHERE session = ?").raw(),
     seriesRow: db.prepare(

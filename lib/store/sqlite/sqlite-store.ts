@@ -7,26 +7,23 @@ import { keptFromMs, type Tier } from "../../aggregate/tiers.ts";
 import type { WindowTable } from "../../aggregate/window-table.ts";
 import { systemClock } from "../../base/clock.ts";
 import { DurationHistogram } from "../../base/duration-histogram.ts";
-import { meetsFullDisk, reach } from "../../base/faults.ts";
-import { gapsPerDeviceMax } from "../../base/limits.ts";
-import { isOver, type RawRetention } from "../raw-retention.ts";
+import { reach } from "../../base/faults.ts";
+import type { RawRetention } from "../raw-retention.ts";
 import type { PurgePosition } from "../registry.ts";
-import {
-  type AggregateStore,
-  type CatalogStep,
-  type Device,
-  type Durability,
-  type GroupSpan,
-  type Journal,
-  type JournalEntry,
-  type JournalPosition,
-  type NextIds,
-  noSpan,
-  type Series,
-  type Session,
-  type StoredDevice,
+import type {
+  AggregateStore,
+  CatalogStep,
+  Device,
+  Durability,
+  GroupSpan,
+  Journal,
+  JournalEntry,
+  JournalPosition,
+  NextIds,
+  Series,
+  Session,
+  StoredDevice,
 } from "../store.ts";
-import { AckedPosition } from "./acked-position.ts";
 import { WindowChangesOfPart } from "./changed-windows.ts";
 import { checkUndamaged } from "./damage.ts";
 import { databaseFile, openForWriting, readPragmas } from "./database.ts";
@@ -34,9 +31,7 @@ import { lockDirectory } from "./directory-lock.ts";
 import { LogFile } from "./log-file.ts";
 import { SqliteDeletedDevices } from "./purge.ts";
 import {
-  addRefusal,
   type DeviceColumns,
-  deviceParameters,
   latestStart,
   nextStart,
   prepareStatements,
@@ -46,13 +41,13 @@ import {
   readWindows,
   type SessionColumns,
   type Statements,
-  sessionColumns,
   sessionMarks,
   setWindowRow,
   type WindowRow,
-  writeGap,
   writeWindow,
 } from "./rows.ts";
+import { SqliteJournal } from "./sqlite-journal.ts";
+import { Transactions } from "./transactions.ts";
 
 export interface SqliteStoreOptions {
   readonly dataDir: string;
@@ -87,9 +82,6 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
   }
 }
 
-/** Journal deleted in one transaction: a few milliseconds. */
-const trimBytesMax = 4 * 1024 * 1024;
-
 /** The log is moved into the database when it is this long: 10 to 30 ms of work, once in a while. */
 const checkpointBytes = 16 * 1024 * 1024;
 
@@ -101,14 +93,10 @@ export class SqliteStore implements AggregateStore, Journal {
   readonly tiers: readonly Tier[];
   readonly rolledMs: number[];
   #commits: number;
-  #position: JournalPosition;
-  #settled: JournalPosition;
-  readonly #keepRaw: RawRetention | undefined;
-  /** Of the journal's records; without a bound on them, less what was there at the start. */
-  #journalBytes: number;
   readonly #db: Database.Database;
+  readonly #transactions: Transactions;
+  readonly #journal: SqliteJournal;
   readonly #lock: { release(): void };
-  readonly #acked: AckedPosition;
   readonly #log: LogFile;
   readonly #sql: Statements;
   readonly #deleted: SqliteDeletedDevices;
@@ -116,7 +104,10 @@ export class SqliteStore implements AggregateStore, Journal {
   readonly #pageBytes: number;
   /** Time of moving the log into the database. */
   readonly checkpoints = new DurationHistogram();
+  /** Of the log and the database, by checkpoints. */
   #fsyncs = 0;
+  /** How many transactions there were when all of the log was in the database. */
+  #emptiedAt = -1;
   /** The log is emptied when it is longer. */
   #checkpointBytes = checkpointBytes;
 
@@ -131,34 +122,36 @@ export class SqliteStore implements AggregateStore, Journal {
     this.#logBytesMax = logBytesMax;
     this.#pageBytes = db.pragma("page_size", { simple: true }) as number;
     this.#log = new LogFile(dataDir, this.#pageBytes);
+    this.#transactions = new Transactions(db);
+    this.durability = this.#transactions.durability;
     this.#sql = prepareStatements(db);
-    this.#deleted = new SqliteDeletedDevices(db, this.#sql, (run) => this.#withoutSync(run));
-    const meta = this.#sql.meta.get() as { incarnation: string; settled: number; commits: number };
+    this.#deleted = new SqliteDeletedDevices(db, this.#sql, (run) => this.#transactions.lazy(run));
+    const meta = this.#sql.meta.get() as { incarnation: string; commits: number };
     this.#commits = meta.commits;
     this.incarnation = meta.incarnation;
     this.rolledMs = readMarks(this.#sql);
-    this.#settled = meta.settled;
-    this.#position = Math.max(meta.settled, (this.#sql.lastPosition.get() as number | null) ?? 0);
-    this.#keepRaw = keepRaw;
-    const isSized = keepRaw !== undefined && keepRaw.bytesMax !== Number.POSITIVE_INFINITY;
-    this.#journalBytes = isSized ? (this.#sql.journalBytes.get() as number) : 0;
-    this.#acked = new AckedPosition(dataDir, this.incarnation);
-    this.#acked.write(this.#position);
+    // What a start finds may have been written by one that was cut off before it synced it. It counts as acked from here on.
+    if (this.durability === "fsync") this.#log.sync();
+    this.#journal = new SqliteJournal(this.#transactions, this.#sql, dataDir, keepRaw);
     this.pragmas = readPragmas(db);
-    this.durability = db.pragma("synchronous", { simple: true }) === synchronousFull ? "fsync" : "process";
   }
 
   get position(): JournalPosition {
-    return this.#position;
+    return this.#journal.position;
   }
 
   get settled(): JournalPosition {
-    return this.#settled;
+    return this.#journal.settled;
   }
 
-  /** Since it was opened: one of the log for each commit that must be on disk, one of the database for each checkpoint. */
+  /** Since it was opened: of the journal for each group, of the log and the database for each checkpoint. */
   get fsyncs(): number {
-    return this.#fsyncs;
+    return this.#fsyncs + this.#transactions.fsyncs + this.#journal.fsyncs;
+  }
+
+  /** Files of the journal's segments, and those kept for the next ones. */
+  get segments(): number {
+    return this.#journal.files;
   }
 
   get commits(): number {
@@ -228,71 +221,20 @@ export class SqliteStore implements AggregateStore, Journal {
     return this.#sql.superseded.get(device, spoolId) !== undefined;
   }
 
-  append(records: Uint8Array | undefined, catalog: CatalogStep | undefined, span: GroupSpan = noSpan): JournalPosition {
-    if (meetsFullDisk()) throw new Database.SqliteError("database or disk is full", "SQLITE_FULL");
-    const position = records === undefined ? this.#position : this.#position + 1;
-    const { receivedMs, fromMs = null, toMs = null } = span;
-    const write = () => {
-      if (records !== undefined) this.#sql.append.run(position, receivedMs, fromMs, toMs, records);
-    };
-    // One statement is a transaction by itself, which most groups are.
-    if (catalog === undefined) write();
-    // better-sqlite3 rolls back when the function throws, COMMIT included.
-    else {
-      this.#db.transaction(() => {
-        this.#writeCatalog(catalog);
-        write();
-      })();
-    }
-    if (this.durability === "fsync") this.#fsyncs += 1;
-    this.#position = position;
-    this.#journalBytes += records?.length ?? 0;
-    this.#acked.write(position);
-    return position;
+  append(records: Uint8Array | undefined, catalog: CatalogStep | undefined, span?: GroupSpan): JournalPosition {
+    return this.#journal.append(records, catalog, span);
   }
 
-  *read(): Iterable<JournalEntry> {
-    let after = this.#settled;
-    for (;;) {
-      const entry = this.#sql.nextEntry.get(after) as JournalEntry | undefined;
-      if (entry === undefined) return;
-      yield entry;
-      after = entry.position;
-    }
+  read(): Iterable<JournalEntry> {
+    return this.#journal.read();
   }
 
   settle(through: JournalPosition): void {
-    const settled = Math.min(through, this.#position);
-    if (settled <= this.#settled) return;
-    this.#withoutSync(() => {
-      this.#sql.settle.run(settled);
-    });
-    this.#settled = settled;
+    this.#journal.settle(through);
   }
 
   trim(nowMs: number, groupsMax: number): number {
-    const { groups, last, bytes } = this.#toTrim(nowMs, groupsMax);
-    if (groups === 0) return 0;
-    this.#withoutSync(() => {
-      this.#sql.trim.run(last);
-    });
-    this.#journalBytes -= bytes;
-    return groups;
-  }
-
-  /** Groups can be large: to free the pages of several would hold up acks. */
-  #toTrim(nowMs: number, groupsMax: number): { groups: number; last: JournalPosition; bytes: number } {
-    const found = { groups: 0, last: 0, bytes: 0 };
-    const oldest = this.#sql.oldest.iterate(this.#settled, groupsMax) as Iterable<[number, number, number]>;
-    for (const [position, receivedMs, length] of oldest) {
-      const left = this.#journalBytes - found.bytes;
-      if (this.#keepRaw !== undefined && !isOver(this.#keepRaw, receivedMs, left, nowMs)) break;
-      if (found.groups > 0 && found.bytes + length > trimBytesMax) break;
-      found.groups += 1;
-      found.last = position;
-      found.bytes += length;
-    }
-    return found;
+    return this.#journal.trim(nowMs, groupsMax);
   }
 
   positions(): ReadonlyMap<Shard, JournalPosition> {
@@ -347,7 +289,7 @@ export class SqliteStore implements AggregateStore, Journal {
   }
 
   commitSessions(sessions: Iterable<Session>): void {
-    this.#withoutSync(() => {
+    this.#transactions.lazy(() => {
       for (const session of sessions) this.#sql.moveSession.run(...sessionMarks(session));
     });
   }
@@ -369,7 +311,9 @@ export class SqliteStore implements AggregateStore, Journal {
   }
 
   checkpoint(): boolean {
-    if (!this.#log.isLongerThan(this.#checkpointBytes)) return false;
+    // Its length counts what is in the database already until the next transaction: then it begins anew.
+    const { count } = this.#transactions;
+    if (count === this.#emptiedAt || !this.#log.isLongerThan(this.#checkpointBytes)) return false;
     reach("before-checkpoint");
     const startMs = systemClock.elapsedMs();
     const [result] = this.#db.pragma("wal_checkpoint(PASSIVE)") as { log: number; checkpointed: number }[];
@@ -379,6 +323,7 @@ export class SqliteStore implements AggregateStore, Journal {
     // What a snapshot may still read of the log stays, and what comes is appended.
     const isHeld = result.log > result.checkpointed;
     const isTooLong = isHeld && logBytes > this.#logBytesMax;
+    if (!isHeld) this.#emptiedAt = count;
     this.#checkpointBytes =
       isHeld && !isTooLong ? Math.min(logBytes + checkpointBytes, this.#logBytesMax) : checkpointBytes;
     return isTooLong;
@@ -387,57 +332,41 @@ export class SqliteStore implements AggregateStore, Journal {
   async backUp(file: string): Promise<void> {
     await this.#db.backup(file);
     const copy = new Database(file);
-    // What was acked after this moment is not in the copy: whoever starts from it must be told apart.
-    copy.prepare("UPDATE meta SET incarnation = ?").run(randomBytes(16).toString("hex"));
-    copy.pragma("journal_mode = DELETE");
-    copy.close();
+    try {
+      // One file, with no log of its own, whatever becomes of it; and no fsync but the last.
+      copy.pragma("journal_mode = MEMORY");
+      copy.pragma("synchronous = OFF");
+      await this.#journal.copyGroups(copy);
+      copy.pragma("synchronous = FULL");
+      // What was acked after this moment is not in the copy: whoever starts from it must be told apart.
+      copy.prepare("UPDATE meta SET incarnation = ?").run(randomBytes(16).toString("hex"));
+    } finally {
+      copy.close();
+    }
   }
 
   close(): void {
+    let isEmptied = false;
     try {
-      this.#db.pragma("wal_checkpoint(TRUNCATE)");
+      const [{ busy }] = this.#db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[];
+      isEmptied = busy === 0;
     } catch {
       // For want of space, say: the log stays, and is read at the next start.
     }
+    this.#journal.close(isEmptied);
     this.#db.close();
     this.#log.close();
-    this.#acked.close();
     this.#lock.release();
-  }
-
-  /**
-   * A transaction that need not be on disk when it returns: the journal still has what it stores. The log keeps the
-   * order, so a later fsync brings it to disk before anything that builds on it.
-   */
-  #withoutSync(run: () => void): void {
-    if (this.durability === "fsync") this.#db.pragma("synchronous = NORMAL");
-    try {
-      this.#db.transaction(run)();
-    } finally {
-      if (this.durability === "fsync") this.#db.pragma("synchronous = FULL");
-    }
   }
 
   /** A transaction that readers of windows see the effect of. @param run returns whether it has changed anything */
   #changeWindows(run: () => boolean): void {
     let changed = false;
-    this.#withoutSync(() => {
+    this.#transactions.lazy(() => {
       changed = run();
       if (changed) this.#sql.writeCommits.run(this.#commits + 1);
     });
     if (changed) this.#commits += 1;
-  }
-
-  #writeCatalog(catalog: CatalogStep): void {
-    for (const device of catalog.devices) this.#sql.writeDevice.run(deviceParameters(device));
-    for (const session of catalog.sessions) this.#sql.writeSession.run(sessionColumns(session));
-    for (const series of catalog.series) this.#sql.writeSeries.run(series);
-    for (const [session, handle, series] of catalog.handles) {
-      this.#sql.deleteRefusedHandle.run(session, handle);
-      this.#sql.writeHandle.run(session, handle, series, this.#position + 1);
-    }
-    for (const gap of catalog.gaps ?? []) writeGap(this.#sql, gap, gapsPerDeviceMax);
-    for (const refusal of catalog.refusals ?? []) addRefusal(this.#sql, refusal);
   }
 
   #writeWindows({ widthMs, table, rows }: WindowPart): void {
@@ -452,5 +381,3 @@ export class SqliteStore implements AggregateStore, Journal {
     changes.write(this.#sql, widthMs);
   }
 }
-
-const synchronousFull = 2;

@@ -1,29 +1,21 @@
-import { expect, it } from "vitest";
-import type { Journal } from "../../../lib/store/store.ts";
+import { describe, expect, it } from "vitest";
+import type { CatalogStep, Journal } from "../../../lib/store/store.ts";
 import { commitSamples, deviceStep, nowMs, readTiers, step, tiers } from "../steps.ts";
 import type { Open } from "../store-contract.ts";
 
 const nothing = step({});
 
-function appendGroups(journal: Journal, count: number): void {
-  for (let i = 0; i < count; i += 1) journal.append(Uint8Array.of(i), nothing);
-}
+/** What comes with a group: a store may keep those that change the catalog elsewhere than others. */
+export const groupKinds: readonly (readonly [name: string, catalogOf: (i: number) => CatalogStep | undefined])[] = [
+  ["of records only", () => undefined],
+  ["with changes of the catalog", () => nothing],
+  ["of both kinds", (i) => (i % 3 === 1 ? nothing : undefined)],
+];
 
 const unsettled = (journal: Journal) => Array.from(journal.read(), ({ position }) => position);
 
 export function journalContract(open: Open): void {
-  it("is read in the order in which it was appended, positions counted from 1", () => {
-    const { store } = open(tiers);
-    expect(store.position).toBe(0);
-    expect([...store.read()]).toEqual([]);
-    const groups = [Uint8Array.of(1, 2, 3), Uint8Array.of(0), new Uint8Array(100_000).fill(7), new Uint8Array()];
-    for (const [i, records] of groups.entries()) {
-      expect(store.append(records, nothing)).toBe(i + 1);
-      expect(store.position).toBe(i + 1);
-    }
-    const read = Array.from(store.read(), ({ position, records }) => ({ position, records: Uint8Array.from(records) }));
-    expect(read).toEqual(groups.map((records, i) => ({ position: i + 1, records })));
-  });
+  describe.each(groupKinds)("of groups %s", (_, catalogOf) => groupsContract(open, catalogOf));
 
   it("stores the catalog with a group, and by itself without a position", () => {
     const { store } = open(tiers);
@@ -33,11 +25,30 @@ export function journalContract(open: Open): void {
     expect(["pump", "fan", "valve"].map((id) => store.findDevice(id)?.series[0].id)).toEqual([1, 2, 3]);
     expect(unsettled(store)).toEqual([1]);
   });
+}
+
+function groupsContract(open: Open, catalogOf: (i: number) => CatalogStep | undefined): void {
+  function appendGroups(journal: Journal, count: number): void {
+    for (let i = 0; i < count; i += 1) journal.append(Uint8Array.of(i), catalogOf(i));
+  }
+
+  it("is read in the order in which it was appended, positions counted from 1", () => {
+    const { store } = open(tiers);
+    expect(store.position).toBe(0);
+    expect([...store.read()]).toEqual([]);
+    const groups = [Uint8Array.of(1, 2, 3), Uint8Array.of(0), new Uint8Array(100_000).fill(7), new Uint8Array()];
+    for (const [i, records] of groups.entries()) {
+      expect(store.append(records, catalogOf(i))).toBe(i + 1);
+      expect(store.position).toBe(i + 1);
+    }
+    const read = Array.from(store.read(), ({ position, records }) => ({ position, records: Uint8Array.from(records) }));
+    expect(read).toEqual(groups.map((records, i) => ({ position: i + 1, records })));
+  });
 
   it("is not changed by what is done to the bytes that went in", () => {
     const { store } = open(tiers);
     const records = Uint8Array.of(1, 2, 3);
-    store.append(records.subarray(1), nothing);
+    store.append(records.subarray(1), catalogOf(0));
     records.fill(9);
     expect(Array.from(store.read(), (entry) => [...entry.records])).toEqual([[2, 3]]);
   });
@@ -86,7 +97,7 @@ export function journalContract(open: Open): void {
     expect(store.trim(nowMs, 10)).toBe(0);
     expect(journal.extent()).toEqual({ first: 4, last: 3, receivedMs: undefined });
     expect(store.position).toBe(3);
-    expect(store.append(Uint8Array.of(1), nothing)).toBe(4);
+    expect(store.append(Uint8Array.of(1), catalogOf(0))).toBe(4);
     expect(unsettled(store)).toEqual([4]);
   });
 

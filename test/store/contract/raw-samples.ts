@@ -1,19 +1,11 @@
-import { expect, it } from "vitest";
-import type { Journal, JournalPosition, JournalReader } from "../../../lib/store/store.ts";
+import { describe, expect, it } from "vitest";
+import type { CatalogStep, Journal, JournalPosition, JournalReader } from "../../../lib/store/store.ts";
 import { device, nowMs, series, session, step, tiers } from "../steps.ts";
 import type { Open } from "../store-contract.ts";
+import { groupKinds } from "./journal.ts";
 
 const nothing = step({});
 const unbounded = Number.POSITIVE_INFINITY;
-
-/** Settled groups of 100 bytes, a second apart, the first one at `nowMs`; each has samples of the second before. */
-function settleGroups(journal: Journal, count: number): void {
-  for (let i = 0; i < count; i += 1) {
-    const receivedMs = nowMs + i * 1_000;
-    journal.append(new Uint8Array(100).fill(i), nothing, { receivedMs, fromMs: receivedMs - 1_000, toMs: receivedMs });
-  }
-  journal.settle(journal.position);
-}
 
 /** The groups that can be read. */
 function present(journal: JournalReader): JournalPosition[] {
@@ -26,6 +18,21 @@ function present(journal: JournalReader): JournalPosition[] {
 
 /** How settled groups stay in the journal, and how they are found, for those who read samples back. */
 export function rawSamplesContract(open: Open): void {
+  describe.each(groupKinds)("%s", (_, catalogOf) => groupsContract(open, catalogOf));
+  handlesContract(open);
+}
+
+function groupsContract(open: Open, catalogOf: (i: number) => CatalogStep | undefined): void {
+  /** Settled groups of 100 bytes, a second apart, the first one at `nowMs`; each has samples of the second before. */
+  function settleGroups(journal: Journal, count: number): void {
+    for (let i = 0; i < count; i += 1) {
+      const receivedMs = nowMs + i * 1_000;
+      const span = { receivedMs, fromMs: receivedMs - 1_000, toMs: receivedMs };
+      journal.append(new Uint8Array(100).fill(i), catalogOf(i), span);
+    }
+    journal.settle(journal.position);
+  }
+
   it("stay until they have been there for longer than the duration", () => {
     const { store, journal } = open(tiers, { durationMs: 10_000, bytesMax: unbounded });
     settleGroups(store, 5);
@@ -63,7 +70,7 @@ export function rawSamplesContract(open: Open): void {
   it("stay when they are not settled, whatever the bounds", () => {
     const { store, journal } = open(tiers, { durationMs: 1, bytesMax: 1 });
     settleGroups(store, 2);
-    store.append(new Uint8Array(100), nothing, { receivedMs: 0, fromMs: 0, toMs: 0 });
+    store.append(new Uint8Array(100), catalogOf(0), { receivedMs: 0, fromMs: 0, toMs: 0 });
     expect(store.trim(nowMs + 99_000, 100)).toBe(2);
     expect(store.trim(nowMs + 99_000, 100)).toBe(0);
     expect(present(journal)).toEqual([3]);
@@ -72,8 +79,8 @@ export function rawSamplesContract(open: Open): void {
   it("are found by the times of their samples, without those that have none", () => {
     const { store, journal } = open(tiers, { durationMs: unbounded, bytesMax: unbounded });
     settleGroups(store, 2);
-    store.append(new Uint8Array(9), nothing, { receivedMs: nowMs, fromMs: undefined, toMs: undefined });
-    store.append(new Uint8Array(9), nothing);
+    store.append(new Uint8Array(9), catalogOf(0), { receivedMs: nowMs, fromMs: undefined, toMs: undefined });
+    store.append(new Uint8Array(9), catalogOf(1));
     settleGroups(store, 1);
     const f = (after: number, through: number, fromMs: number, toMs: number, found: JournalPosition | undefined) => {
       expect(journal.findGroup(after, through, nowMs + fromMs, nowMs + toMs)).toBe(found);
@@ -88,7 +95,9 @@ export function rawSamplesContract(open: Open): void {
     f(2, 4, -2_000, 9_000, undefined);
     f(5, 9, -2_000, 9_000, undefined);
   });
+}
 
+function handlesContract(open: Open): void {
   it("tell since which group a handle stands for its series", () => {
     const { store, journal } = open(tiers, { durationMs: unbounded, bytesMax: unbounded });
     const catalog = step({

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { cpSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { expect } from "vitest";
+import { TelemetryError } from "../../../lib/base/errors.ts";
 import { databaseFile } from "../../../lib/store/sqlite/database.ts";
-import { makeDataDir } from "./data-dir.ts";
+import { makeDataDir, openStore } from "./data-dir.ts";
 
 /** What a crash leaves: a copy of the directory while the store is open, since closing empties the log. */
 export function crashCopy(dataDir: string): string {
@@ -17,8 +19,23 @@ export function logFile(dataDir: string): string {
 
 /** A directory's files that are not empty, by their contents; without the lock, and the log's index. */
 export function fileHashes(dataDir: string): Record<string, string> {
-  const names = readdirSync(dataDir).filter((name) => !/^(lock\.sqlite|holder)|-shm$/.test(name));
-  const files = names.sort().map((name) => [name, readFileSync(join(dataDir, name))] as const);
+  const entries = readdirSync(dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const names = entries.map(({ parentPath, name }) => relative(dataDir, join(parentPath, name)));
+  const kept = names.filter((name) => !/^(lock\.sqlite|holder)|-shm$/.test(name));
+  const files = kept.sort().map((name) => [name, readFileSync(join(dataDir, name))] as const);
   const hash = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
   return Object.fromEntries(files.filter(([, bytes]) => bytes.length > 0).map(([name, bytes]) => [name, hash(bytes)]));
+}
+
+/** Says no as often as it is asked, and leaves everything as it was. */
+export function expectRefused(dir: string, message: string | RegExp): void {
+  const before = fileHashes(dir);
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const open = () => openStore(dir).close();
+    expect(open).toThrow(TelemetryError);
+    expect(open).toThrow(expect.objectContaining({ status: "FAILED_PRECONDITION", reason: "STORE_DAMAGED" }));
+    expect(open).toThrow(message);
+    expect(open).toThrow("nothing was changed");
+    expect(fileHashes(dir)).toEqual(before);
+  }
 }

@@ -12,11 +12,10 @@ import {
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { TelemetryError } from "../../../lib/base/errors.ts";
 import { databaseFile } from "../../../lib/store/sqlite/database.ts";
 import type { SqliteStore } from "../../../lib/store/sqlite/sqlite-store.ts";
 import { commitSamples, deviceStep, step } from "../steps.ts";
-import { crashCopy, fileHashes, logFile } from "./crash.ts";
+import { crashCopy, expectRefused, logFile } from "./crash.ts";
 import { makeDataDir, openSqlite, openStore } from "./data-dir.ts";
 
 const nothing = step({});
@@ -44,19 +43,6 @@ function patch(file: string, at: number, bytes: Uint8Array): void {
 
 function flip(file: string, at: number): void {
   patch(file, at, Uint8Array.of(readFileSync(file)[at] ^ 0x10));
-}
-
-/** Says no as often as it is asked, and leaves everything as it was. */
-function expectRefused(dir: string, message: string | RegExp): void {
-  const before = fileHashes(dir);
-  for (let attempt = 0; attempt < 2; attempt += 1) {
-    const open = () => openStore(dir).close();
-    expect(open).toThrow(TelemetryError);
-    expect(open).toThrow(expect.objectContaining({ status: "FAILED_PRECONDITION", reason: "STORE_DAMAGED" }));
-    expect(open).toThrow(message);
-    expect(open).toThrow("nothing was changed");
-    expect(fileHashes(dir)).toEqual(before);
-  }
 }
 
 /** @returns the groups that are left, by what they were filled with */

@@ -28,6 +28,10 @@ describe("the log of the database", () => {
       }
       store.append(new Uint8Array(2 * mib), step({}));
       expect(checkpoint()).toBe(true);
+      // Its file is still as long.
+      const { fsyncs } = store;
+      store.checkpoint();
+      expect(store.fsyncs).toBe(fsyncs);
     }
   });
 

@@ -5,6 +5,7 @@ import { TelemetryError } from "../../../lib/base/errors.ts";
 import { databaseFile, openForReading } from "../../../lib/store/sqlite/database.ts";
 import { applicationId, schemaVersion } from "../../../lib/store/sqlite/schema.ts";
 import { asHistory, commitSamples, deviceStep, series, step } from "../steps.ts";
+import { crashCopy } from "./crash.ts";
 import { makeDataDir, openSqlite, openStore } from "./data-dir.ts";
 
 const tiers: readonly Tier[] = [{ widthMs: 10_000 }, { widthMs: 60_000 }];
@@ -83,7 +84,31 @@ describe("prepareSchema", () => {
       );
     }
     f(schemaVersion + 1);
-    f(schemaVersion - 1);
+    f(2);
+  });
+
+  it("brings a database of version 3, which had all groups in its table, to this one, and loses nothing", () => {
+    function f(count: number, settled: number, trimmed: number): void {
+      const dir = makeDataDir();
+      const { store } = openSqlite(tiers, dir);
+      for (let n = 1; n <= count; n += 1) store.append(Uint8Array.of(n), step({}));
+      store.settle(settled);
+      store.trim(0, trimmed);
+      const old = crashCopy(dir);
+      const db = new Database(databaseFile(old));
+      db.exec("ALTER TABLE meta DROP COLUMN trimmed; PRAGMA user_version = 3");
+      db.close();
+      const { store: upgraded, journal } = openSqlite(tiers, old);
+      expect(Array.from(upgraded.read(), ({ records }) => records[0])).toEqual(
+        Array.from(store.read(), ({ records }) => records[0]),
+      );
+      expect(journal.extent()).toMatchObject({ first: trimmed + 1, last: count });
+      expect(upgraded.append(Uint8Array.of(7), undefined)).toBe(count + 1);
+      expect(upgraded.pragmas["journal_mode"]).toBe("wal");
+    }
+    f(0, 0, 0);
+    f(5, 3, 2);
+    f(5, 5, 5);
   });
 
   it("marks the file as ours", () => {
