@@ -37,6 +37,10 @@ const kinds = {
   "outside of main": { now: () => figures.get('tidemark_external_bytes{thread="main"}') ?? 0, text: mib },
   "outside of writer": { now: () => figures.get('tidemark_external_bytes{thread="writer"}') ?? 0, text: mib },
   "write-ahead log": { now: () => statSync(join(server.dataDir, "tidemark.sqlite-wal")).size, text: mib },
+  "files of the journal": {
+    now: () => figures.get("tidemark_journal_segments") ?? 0,
+    text: (n: number) => n.toFixed(1),
+  },
   handles: { now: () => server.handles(), text: (n: number) => n.toFixed(1) },
 };
 
