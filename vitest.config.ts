@@ -11,5 +11,7 @@ export default defineConfig({
     // Real servers on real sockets: two cores do better with few at a time, and some wait for others.
     maxWorkers: 3,
     testTimeout: 60_000,
+    // Hooks start servers and replay files too: what is a test's bound is theirs.
+    hookTimeout: 60_000,
   },
 });

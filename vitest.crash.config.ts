@@ -8,5 +8,6 @@ export default defineConfig({
     // They wait for servers most of the time; their bounds are those of a busy machine.
     maxWorkers: 2,
     testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

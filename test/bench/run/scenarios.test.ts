@@ -57,10 +57,10 @@ it("the smoke run has every way, and so has the full one", () => {
   }
 });
 
-it("the full run takes less than two hours, the quick one some minutes", () => {
+it("the full run takes less than two and a half hours, the quick one some minutes", () => {
   /** Starting, checking and stopping a trial: some two seconds here. */
   const minutes = (set: BenchSet) => (trialCount(set) * (set.effort.warmUpMs + set.effort.measureMs + 2_500)) / 60_000;
-  expect(setNames.map((name) => minutes(benchSet(name)) < { quick: 8, full: 110, smoke: 1.5 }[name])).toEqual([
+  expect(setNames.map((name) => minutes(benchSet(name)) < { quick: 11, full: 150, smoke: 1.5 }[name])).toEqual([
     true,
     true,
     true,
