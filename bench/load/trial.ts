@@ -129,6 +129,10 @@ async function runPhases({ plan, meter, clock }: Trial, loop: Loop, unmeasuredMs
     const before = process.cpuUsage();
     meter.start();
     await waitFor(plan.measureMs, ending.signal);
+    // A closed loop that has settled nothing yet has no cost per sample: a server that is held up is waited for.
+    while (plan.openLoop === undefined && meter.samples === 0 && !ending.signal.aborted) {
+      await waitFor(progressMs, ending.signal);
+    }
     meter.stop();
     const { user, system } = process.cpuUsage(before);
     if (!ending.signal.aborted) say({ kind: "measured" });

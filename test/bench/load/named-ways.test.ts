@@ -39,16 +39,30 @@ async function run({ way, cell, plan, door: options = {}, ca }: Run) {
   return { door, heard, had, report: await runTrial(trial, say) };
 }
 
-/** @param held by what the generator has said: until when a request is not answered */
-async function runHttp1(held: (kinds: readonly string[]) => Promise<void> | undefined, onMeasured: () => void) {
+interface Hold {
+  /** Whether a request that comes now is held; those that came before are answered. */
+  isHeld(heard: Heard): boolean;
+  /** Until then. */
+  readonly released: Promise<void>;
+  onSaid(heard: Heard): void;
+}
+
+/** The first request that comes while it is measured is answered, those after it are not. */
+function allButOne(): Hold["isHeld"] {
+  let came = 0;
+  return ({ kinds }) => kinds.includes("measuring") && ++came > 1;
+}
+
+/** Measured for 150 ms, by a door that lets requests wait. */
+async function runHttp1({ isHeld, released, onSaid }: Hold) {
   const heard = new Heard();
-  const door = await startHttp1({ held: () => held(heard.kinds) });
-  const plan = planOf({ http1: door.address }, { way: "http1" }, { isNull: true, warmUpMs: 20, measureMs: 150 });
+  const door = await startHttp1({ held: () => (isHeld(heard) ? released : undefined) });
+  const plan = planOf({ http1: door.address }, { way: "http1" }, { isNull: true, warmUpMs: 250, measureMs: 150 });
   const report = await runTrial(plan, (message) => {
     heard.say(message);
-    if (message.kind === "measured") onMeasured();
+    onSaid(heard);
   });
-  return { door, report };
+  return { door, heard, report };
 }
 
 /** Sequences of each device, in the order in which they came. */
@@ -170,20 +184,32 @@ describe("a trial by names", () => {
 
   it("http1 waits at its end for what is in flight, and counts how long it has taken", async () => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
-    const held = (kinds: readonly string[]) => (kinds.includes("measuring") ? released : undefined);
-    const { door, report } = await runHttp1(held, release);
+    const onSaid = ({ kinds }: Heard) => kinds.includes("measured") && release();
+    const { door, report } = await runHttp1({ isHeld: allButOne(), released, onSaid });
     expectFreshSequences(door.batches);
     expect(report.ackMs.max).toBeGreaterThan(90);
   });
 
+  it("measures for longer than it was to when nothing is settled by then", async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    // Long before it is measured, so that nothing is on its way then.
+    const isHeld = ({ messages }: Heard) => messages.length > 0;
+    let saidWhileHeld = 0;
+    const onSaid = ({ kinds, messages }: Heard) => {
+      if (kinds.includes("measuring") && messages.at(-1)?.kind === "progress" && ++saidWhileHeld === 4) release();
+    };
+    const { heard, report } = await runHttp1({ isHeld, released, onSaid });
+    expect(heard.kinds).toEqual(["measuring", "measured"]);
+    expect(saidWhileHeld).toBeGreaterThanOrEqual(4);
+    expect(report.samples).toBeGreaterThan(0);
+    expect(report.seconds).toBeGreaterThan(0.25);
+  });
+
   it("http1 fails when its connections are closed before they are answered", async () => {
-    const { promise: closed, reject: close } = Promise.withResolvers<void>();
-    closed.catch(() => {});
-    const failed = runHttp1(
-      (kinds) => (kinds.includes("measuring") ? closed : undefined),
-      () => close(new Error("closed")),
-    );
-    await expect(failed).rejects.toMatchObject({
+    const { promise: released, reject: close } = Promise.withResolvers<void>();
+    released.catch(() => {});
+    const onSaid = ({ kinds }: Heard) => kinds.includes("measured") && close(new Error("closed"));
+    await expect(runHttp1({ isHeld: allButOne(), released, onSaid })).rejects.toMatchObject({
       reason: "HTTP_ERROR",
       message: "the server has closed 4 connections before it answered",
     });
