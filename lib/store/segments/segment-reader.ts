@@ -62,7 +62,14 @@ export class SegmentReader {
     if (through <= after) return;
     this.list(through);
     const firsts = this.#firsts;
-    for (let s = Math.max(0, lastIndexUpTo(firsts, after + 1)); s < firsts.length && firsts[s] <= through; s += 1) {
+    for (
+      let s = Math.max(
+        0,
+        firsts.findLastIndex((first) => first <= after + 1),
+      );
+      s < firsts.length && firsts[s] <= through;
+      s += 1
+    ) {
       const known = this.#spans.get(firsts[s]);
       if (span !== undefined && known !== undefined && !overlaps(known, span)) continue;
       const segment = this.#segment(firsts[s], firsts[s + 1], through);
@@ -114,11 +121,6 @@ export class SegmentReader {
 interface Found {
   readonly segment: Segment;
   readonly head: GroupHead;
-}
-
-/** The index of the last value that is not above a limit; -1 when all are. */
-function lastIndexUpTo(ascending: readonly number[], limit: number): number {
-  return ascending.findLastIndex((value) => value <= limit);
 }
 
 /** Of a group without samples that count: empty. */
