@@ -2,19 +2,18 @@ import { SampleRuns } from "../lib/aggregate/sample-runs.ts";
 import { keptFromMs } from "../lib/aggregate/tiers.ts";
 import { latestEventAfter, latestSampleAfter, watermarkOf } from "../lib/aggregate/watermark.ts";
 import { invalidField, TelemetryError } from "../lib/base/errors.ts";
-import { rateExcessMax } from "../lib/base/limits.ts";
 import { BatchIntake } from "../lib/journal/batch-intake.ts";
 import { type GroupBounds, type JournalRecord, JournalRecords } from "../lib/journal/journal-records.ts";
 import { timeBounds } from "../lib/journal/sample-check.ts";
-import { type AggregateStore, type Device, type GroupSpan, type JournalPosition, noSpan } from "../lib/store/store.ts";
+import { type AggregateStore, type GroupSpan, type JournalPosition, noSpan } from "../lib/store/store.ts";
 import { type BatchHeader, BatchRefused } from "../lib/wire/batch-decoder.ts";
 import { type Gap, RefusalReason, type Registration } from "../proto/gen/telemetry/v1/batch_pb.js";
 import { Call, type CallDevice, type Refusal } from "./call.ts";
 import type { CatalogChanges } from "./catalog-changes.ts";
 import type { DeviceState } from "./device-states.ts";
-import { checkGrant, decodeGrant, type Grant } from "./grant.ts";
+import { checkGrant, decodeGrant } from "./grant.ts";
 import { MessageReader, malformed } from "./message-reader.ts";
-import { deviceOverRate, principalOverRate, Rates, ratedDevice, ratedPrincipal } from "./rates.ts";
+import { RateGate } from "./rate-gate.ts";
 import { RefusalCounts } from "./refusal-counts.ts";
 import { deviceDeleted, type Sessions } from "./sessions.ts";
 import { type CallEvent, readSlab, type Slab } from "./slab.ts";
@@ -49,8 +48,8 @@ export interface AdmissionCounters {
 }
 
 /**
- * Holds the batches of messages against sessions, sequence and limits, and adds the samples that count to the windows. Nothing of it is visible to anyone before the group is stored: `commit` or `rollback` follows
- * each `admit`.
+ * Holds the batches of messages against sessions, sequence and limits, and keeps the samples that count. Nothing of it
+ * is visible to anyone before the group is stored: `commit` or `rollback` follows each `admit`.
  */
 export class Admission {
   /** Of the groups that were stored. */
@@ -61,8 +60,7 @@ export class Admission {
   readonly #calls = new Map<number, Call>();
   readonly #intake: BatchIntake;
   readonly #latenessMs: number;
-  readonly #rates: Rates<Device>;
-  readonly #principalRates: Rates<Grant>;
+  readonly #rates: RateGate;
   readonly #messages = new MessageReader({
     onRegistration: (call, registration) => this.#onRegistration(call, registration),
     onBatch: (call, bytes, header) => this.#onBatch(call, bytes, header),
@@ -75,7 +73,6 @@ export class Admission {
   #span = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
   #devices = new Set<DeviceState>();
   #touched = new Set<Call>();
-  #overRate = new Map<Call, Set<Device>>();
   #nowMs = 0;
   #elapsedMs = 0;
   #counted = noCounters();
@@ -86,9 +83,7 @@ export class Admission {
     this.#sessions = sessions;
     this.#intake = new BatchIntake(sessions.counters);
     this.#latenessMs = latenessMs;
-    const { samplesPerSecondMax, principalSamplesPerSecondMax } = sessions.quotas;
-    this.#rates = new Rates(samplesPerSecondMax, ratedDevice);
-    this.#principalRates = new Rates(principalSamplesPerSecondMax, ratedPrincipal);
+    this.#rates = new RateGate(sessions.quotas);
     this.#incarnation = Buffer.from(store.incarnation, "hex");
   }
 
@@ -100,7 +95,7 @@ export class Admission {
     this.#span = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
     this.#devices = new Set();
     this.#touched = new Set();
-    this.#overRate = new Map();
+    this.#rates.begin(elapsedMs);
     this.#counted = noCounters();
     const keptFrom = Math.min(...this.#store.tiers.map((tier) => keptFromMs(tier, nowMs)));
     const bounds = {
@@ -112,7 +107,7 @@ export class Admission {
     for (const slab of slabs) {
       readSlab(slab, (id, event, start, end) => this.#onEvent(id, event, slab.bytes, start, end));
     }
-    this.#delayCalls();
+    this.#rates.delayCalls();
     return {
       bounds,
       records: this.#records.take(bounds),
@@ -128,12 +123,11 @@ export class Admission {
   commit(position: JournalPosition, elapsedMs: number): void {
     this.#sessions.commit(position, elapsedMs);
     this.#rates.commit();
-    this.#principalRates.commit();
     this.counters.samplesCounted += this.#counted.samplesCounted;
     this.counters.samplesRefused += this.#counted.samplesRefused;
     this.counters.batchesSettled += this.#counted.batchesSettled;
     this.counters.batchesDuplicate += this.#counted.batchesDuplicate;
-    this.counters.rateDelays += this.#counted.rateDelays;
+    this.counters.rateDelays += this.#rates.delays;
     this.counters.refused.addAll(this.#counted.refused);
   }
 
@@ -145,7 +139,6 @@ export class Admission {
     }
     this.#sessions.rollback();
     this.#rates.rollback();
-    this.#principalRates.rollback();
   }
 
   #onEvent(id: number, event: CallEvent, bytes: Uint8Array, start: number, end: number): void {
@@ -194,7 +187,7 @@ export class Admission {
       if (before !== undefined && before.state !== state) this.#sessions.release(before.state);
       if (before?.state !== state) this.#sessions.retain(state);
       call.register(handle, state);
-      this.#checkRate(call, state);
+      this.#rates.see(call, state.device);
     } catch (error) {
       if (!(error instanceof TelemetryError)) throw error;
       call.reject(error, handle);
@@ -205,7 +198,7 @@ export class Admission {
     const { deviceHandle, sequence } = header;
     const device = this.#deviceOf(call, deviceHandle, "batch");
     if (device === undefined || !this.#takesSequence(call, device, sequence, sequence, "batch.sequence")) return;
-    if (!this.#isWithinRate(call, device)) return;
+    if (!this.#rates.takes(call, device.state.device)) return;
     let counted = 0;
     let refused = 0;
     // A batch that is refused whole leaves no bytes behind.
@@ -237,9 +230,7 @@ export class Admission {
     }
     this.#counted.samplesCounted += counted;
     this.#counted.samplesRefused += refused;
-    this.#rates.add(device.state.device, counted + refused, this.#elapsedMs);
-    if (call.grant !== undefined) this.#principalRates.add(call.grant, counted + refused, this.#elapsedMs);
-    this.#checkRate(call, device.state);
+    this.#rates.add(call, device.state.device, counted + refused);
     const session = device.session.id;
     const record = { session, sequence, counted, refused, samplesLost: 0, batchesLost: 0, watermarkMs };
     this.#settle(call, device, record, latestMs, message, header.start, end);
@@ -333,43 +324,6 @@ export class Admission {
     );
     call.reject(error, device.handle);
     return false;
-  }
-
-  /**
-   * The rate of a device is held by not reading its calls. That does not hold who ends each call before it is told to
-   * wait: a push is one message, so it is not taken while its device is over its rate, and the other calls end when
-   * their device is further over than a call that waits can be.
-   */
-  #isWithinRate(call: Call, { state }: CallDevice): boolean {
-    const { device } = state;
-    const isOver = (excess: number) => excess > (call.method === "push" ? 0 : rateExcessMax);
-    if (isOver(this.#rates.excess(device, this.#elapsedMs))) {
-      call.reject(deviceOverRate(this.#rates.delayOf(device, this.#elapsedMs), device));
-    } else if (call.grant !== undefined && isOver(this.#principalRates.excess(call.grant, this.#elapsedMs))) {
-      call.reject(principalOverRate(this.#principalRates.delayOf(call.grant, this.#elapsedMs), call.grant));
-    } else return true;
-    this.#counted.rateDelays += 1;
-    return false;
-  }
-
-  /** A push has its answer at once: it is the device's next one that waits. */
-  #checkRate(call: Call, { device }: DeviceState): void {
-    if (call.method === "push") return;
-    const isOver = this.#rates.excess(device, this.#elapsedMs) > 0;
-    const isPrincipalOver = call.grant !== undefined && this.#principalRates.excess(call.grant, this.#elapsedMs) > 0;
-    if (!isOver && !isPrincipalOver) return;
-    const devices = this.#overRate.get(call) ?? new Set();
-    this.#overRate.set(call, devices);
-    if (isOver) devices.add(device);
-  }
-
-  /** A call waits for the device that is furthest over its rate, and for who sends on it. */
-  #delayCalls(): void {
-    for (const [call, devices] of this.#overRate) {
-      for (const device of devices) call.wait(this.#rates.delayOf(device, this.#elapsedMs));
-      if (call.grant !== undefined) call.wait(this.#principalRates.delayOf(call.grant, this.#elapsedMs));
-      this.#counted.rateDelays += 1;
-    }
   }
 
   /**
