@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { printMachine } from "./measure.ts";
 import { BenchServer, mib, startLoad } from "./processes.ts";
-import { studentT } from "./report/student-t.ts";
+import { trendOf } from "./report/trend.ts";
 
 /**
  * A fleet behind gateways over a long time, and whether anything of the server grows meanwhile: its memory, its log,
@@ -81,23 +81,11 @@ try {
   );
   console.log(`resident memory at most ${mib(server.memory().peak)}`);
   for (const [i, [name, { text }]] of Object.entries(kinds).entries()) {
-    const { slope, low, high } = slopeOf(minutes.slice(half), seen[i].slice(half));
+    const { slope, low, high } = trendOf(minutes.slice(half), seen[i].slice(half));
     console.log(
       `${name}: ${text(seen[i][last])} at the end; per minute ${text(slope)} (${text(low)} to ${text(high)})`,
     );
   }
 } finally {
   await server.stop();
-}
-
-/** Least squares, with its 95 % interval: it takes neighbours as independent, and so is too narrow where they are not. */
-function slopeOf(x: readonly number[], y: readonly number[]) {
-  const n = x.length;
-  const mean = (of: readonly number[]) => of.reduce((sum, value) => sum + value, 0) / n;
-  const [meanX, meanY] = [mean(x), mean(y)];
-  const spread = x.reduce((sum, value) => sum + (value - meanX) ** 2, 0);
-  const slope = x.reduce((sum, value, i) => sum + (value - meanX) * (y[i] - meanY), 0) / spread;
-  const rest = y.reduce((sum, value, i) => sum + (value - meanY - slope * (x[i] - meanX)) ** 2, 0);
-  const error = Math.sqrt(rest / (n - 2) / spread) * studentT(0.95, n - 2);
-  return { slope, low: slope - error, high: slope + error };
 }

@@ -755,6 +755,13 @@ export const faults: readonly Fault[] = [
     only: "for good",
   },
   {
+    name: "the interval of a soak's trend takes neighbours as independent",
+    file: "bench/report/trend.ts",
+    text: "(n * (1 - correlation)) / (1 + correlation)",
+    replacement: "n",
+    tests: ["test/bench/report/trend.test.ts"],
+  },
+  {
     name: "a load test does not compare sums",
     file: "bench/load-test/load-comparison.ts",
     text: '(["counts", "sums", "mins", "maxs"] as const)',
