@@ -1,4 +1,5 @@
 import type { Interval } from "./median.ts";
+import { momentsOf } from "./moments.ts";
 import { studentT } from "./student-t.ts";
 
 /** How many times as large one thing is as another. */
@@ -60,14 +61,6 @@ function ratioOf(mean: number, error: number, degreesOfFreedom: number, count: n
   if (degreesOfFreedom < 1) return { value, count };
   const reach = studentT(confidence, degreesOfFreedom) * error;
   return { value, low: Math.exp(mean - reach), high: Math.exp(mean + reach), count };
-}
-
-/** The variance is that of a sample: divided by one fewer. */
-function momentsOf(values: readonly number[]) {
-  const count = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / count;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, count - 1);
-  return { count, mean, variance };
 }
 
 function isPositive(value: number): boolean {

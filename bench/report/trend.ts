@@ -1,3 +1,4 @@
+import { momentsOf } from "./moments.ts";
 import { studentT } from "./student-t.ts";
 
 /** How much `y` changes per unit of `x`, and its 95 % interval. */
@@ -17,22 +18,15 @@ const independentMin = 3;
  * @param x evenly spaced, ascending; at least 3
  */
 export function trendOf(x: readonly number[], y: readonly number[]): Trend {
-  const n = x.length;
-  const [meanX, meanY] = [mean(x), mean(y)];
-  const spread = sum(x.map((value) => (value - meanX) ** 2));
-  const slope = sum(x.map((value, i) => (value - meanX) * (y[i] - meanY))) / spread;
-  const rests = x.map((value, i) => y[i] - meanY - slope * (value - meanX));
-  const rest = sum(rests.map((value) => value * value));
-  const correlation = rest === 0 ? 0 : Math.max(0, sum(rests.slice(1).map((value, i) => value * rests[i])) / rest);
+  const [ofX, ofY] = [momentsOf(x), momentsOf(y)];
+  const n = ofX.count;
+  const spread = ofX.variance * (n - 1);
+  const slope = x.reduce((sum, value, i) => sum + (value - ofX.mean) * (y[i] - ofY.mean), 0) / spread;
+  const rests = x.map((value, i) => y[i] - ofY.mean - slope * (value - ofX.mean));
+  const rest = momentsOf(rests).variance * (n - 1);
+  const ofNeighbours = rests.slice(1).reduce((sum, value, i) => sum + value * rests[i], 0);
+  const correlation = rest === 0 ? 0 : Math.max(0, ofNeighbours / rest);
   const independent = Math.max(independentMin, (n * (1 - correlation)) / (1 + correlation));
   const error = Math.sqrt(rest / (independent - 2) / spread) * studentT(0.95, independent - 2);
   return { slope, low: slope - error, high: slope + error };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
-function mean(values: readonly number[]): number {
-  return sum(values) / values.length;
 }
