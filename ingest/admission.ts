@@ -107,7 +107,7 @@ export class Admission {
     for (const slab of slabs) {
       readSlab(slab, (id, event, start, end) => this.#onEvent(id, event, slab.bytes, start, end));
     }
-    this.#rates.delayCalls();
+    this.#counted.rateDelays += this.#rates.delayCalls();
     return {
       bounds,
       records: this.#records.take(bounds),
@@ -127,7 +127,7 @@ export class Admission {
     this.counters.samplesRefused += this.#counted.samplesRefused;
     this.counters.batchesSettled += this.#counted.batchesSettled;
     this.counters.batchesDuplicate += this.#counted.batchesDuplicate;
-    this.counters.rateDelays += this.#rates.delays;
+    this.counters.rateDelays += this.#counted.rateDelays;
     this.counters.refused.addAll(this.#counted.refused);
   }
 
@@ -198,7 +198,10 @@ export class Admission {
     const { deviceHandle, sequence } = header;
     const device = this.#deviceOf(call, deviceHandle, "batch");
     if (device === undefined || !this.#takesSequence(call, device, sequence, sequence, "batch.sequence")) return;
-    if (!this.#rates.takes(call, device.state.device)) return;
+    if (!this.#rates.takes(call, device.state.device)) {
+      this.#counted.rateDelays += 1;
+      return;
+    }
     let counted = 0;
     let refused = 0;
     // A batch that is refused whole leaves no bytes behind.

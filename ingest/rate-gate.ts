@@ -14,27 +14,18 @@ export class RateGate {
   readonly #devices: Rates<Device>;
   readonly #principals: Rates<Grant>;
   #nowMs = 0;
-
-  // Of the group that is being admitted.
-  /** Calls that are to wait, with those of their devices that are over their rates. */
+  /** Calls of the group that is being admitted that are to wait, with those of their devices that are over their rates. */
   #over = new Map<Call, Set<Device>>();
-  #delays = 0;
 
   constructor({ samplesPerSecondMax, principalSamplesPerSecondMax }: IngestQuotas) {
     this.#devices = new Rates(samplesPerSecondMax, ratedDevice);
     this.#principals = new Rates(principalSamplesPerSecondMax, ratedPrincipal);
   }
 
-  /** Times that a call of the group was not taken, or is to wait. */
-  get delays(): number {
-    return this.#delays;
-  }
-
   /** Begins a group. */
   begin(nowMs: number): void {
     this.#nowMs = nowMs;
     this.#over = new Map();
-    this.#delays = 0;
   }
 
   /** Whether a batch may be taken; rejects it otherwise. */
@@ -45,7 +36,6 @@ export class RateGate {
     } else if (call.grant !== undefined && isOver(this.#principals.excess(call.grant, this.#nowMs))) {
       call.reject(principalOverRate(this.#principals.delayOf(call.grant, this.#nowMs), call.grant));
     } else return true;
-    this.#delays += 1;
     return false;
   }
 
@@ -70,13 +60,13 @@ export class RateGate {
     if (isOver) devices.add(device);
   }
 
-  /** A call waits for the device that is furthest over its rate, and for who sends on it. */
-  delayCalls(): void {
+  /** A call waits for the device that is furthest over its rate, and for who sends on it. @returns how many calls wait */
+  delayCalls(): number {
     for (const [call, devices] of this.#over) {
       for (const device of devices) call.wait(this.#devices.delayOf(device, this.#nowMs));
       if (call.grant !== undefined) call.wait(this.#principals.delayOf(call.grant, this.#nowMs));
-      this.#delays += 1;
     }
+    return this.#over.size;
   }
 
   /** The group is in the journal. */
