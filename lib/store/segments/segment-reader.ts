@@ -62,14 +62,8 @@ export class SegmentReader {
     if (through <= after) return;
     this.list(through);
     const firsts = this.#firsts;
-    for (
-      let s = Math.max(
-        0,
-        firsts.findLastIndex((first) => first <= after + 1),
-      );
-      s < firsts.length && firsts[s] <= through;
-      s += 1
-    ) {
+    const from = firsts.findLastIndex((first) => first <= after + 1);
+    for (let s = Math.max(0, from); s < firsts.length && firsts[s] <= through; s += 1) {
       const known = this.#spans.get(firsts[s]);
       if (span !== undefined && known !== undefined && !overlaps(known, span)) continue;
       const segment = this.#segment(firsts[s], firsts[s + 1], through);

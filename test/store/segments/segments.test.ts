@@ -7,10 +7,9 @@ import { headBytes, writeHead } from "../../../lib/store/segments/group-head.ts"
 import { headerBytes } from "../../../lib/store/segments/segment-header.ts";
 import { SegmentReader } from "../../../lib/store/segments/segment-reader.ts";
 import { SegmentWriter } from "../../../lib/store/segments/segment-writer.ts";
-import type { GroupSpan, JournalPosition } from "../../../lib/store/store.ts";
+import { type GroupSpan, type JournalPosition, noSpan } from "../../../lib/store/store.ts";
 
 const everything = Number.MAX_SAFE_INTEGER;
-const noTimes: GroupSpan = { receivedMs: 0, fromMs: undefined, toMs: undefined };
 
 function makeDir(): string {
   const dir = mkdtempSync(join(tmpdir(), "tidemark-segments-"));
@@ -51,7 +50,7 @@ describe("segments", () => {
   it("hold what a list holds, however they are appended to, opened again, released and read", () => {
     const anySpan = fc
       .record({ fromMs: fc.integer({ min: -50, max: 50 }), lengthMs: fc.nat(20), has: fc.boolean() })
-      .map(({ fromMs, lengthMs, has }) => (has ? { receivedMs: 7, fromMs, toMs: fromMs + lengthMs } : noTimes));
+      .map(({ fromMs, lengthMs, has }) => (has ? { receivedMs: 7, fromMs, toMs: fromMs + lengthMs } : noSpan));
     const anyAction = fc.oneof(
       { weight: 6, arbitrary: fc.record({ gap: fc.constantFrom(1, 1, 1, 3), bytes: fc.nat(400), span: anySpan }) },
       { weight: 1, arbitrary: fc.constant("open again" as const) },
@@ -118,7 +117,7 @@ describe("segments", () => {
   it("are released as a whole, the last one never, and as many files stay to be written over as there were", () => {
     const dir = makeDir();
     const writer = openWriter(dir, 1_000);
-    for (let position = 1; position <= 9; position += 1) writer.append(position, new Uint8Array(400), noTimes);
+    for (let position = 1; position <= 9; position += 1) writer.append(position, new Uint8Array(400), noSpan);
     expect(segmentNames(dir)).toHaveLength(3);
     writer.release(3);
     expect(segmentNames(dir)).toHaveLength(2);
@@ -129,7 +128,7 @@ describe("segments", () => {
     // Nothing more is released: what the load needs has not become less.
     writer.release(9);
     expect(readdirSync(dir)).toHaveLength(3);
-    for (let position = 10; position <= 18; position += 1) writer.append(position, new Uint8Array(400), noTimes);
+    for (let position = 10; position <= 18; position += 1) writer.append(position, new Uint8Array(400), noSpan);
     expect(readdirSync(dir)).toHaveLength(4);
     expect(found(dir).map(([position]) => position)).toEqual([7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]);
     writer.clear();
@@ -140,15 +139,15 @@ describe("segments", () => {
     const dir = makeDir();
     const writer = openWriter(dir, 1);
     const evil = Buffer.alloc(headBytes + 4, "evil");
-    writeHead(evil, 0, 1_000, noTimes, evil.subarray(headBytes));
+    writeHead(evil, 0, 1_000, noSpan, evil.subarray(headBytes));
     const forged = Buffer.alloc(1_000);
     for (let at = 0; at + evil.length < forged.length; at += evil.length) evil.copy(forged, at);
-    writer.append(1, forged, noTimes);
-    writer.append(2, Buffer.from("two"), noTimes);
-    writer.append(3, Buffer.from("three"), noTimes);
+    writer.append(1, forged, noSpan);
+    writer.append(2, Buffer.from("two"), noSpan);
+    writer.append(3, Buffer.from("three"), noSpan);
     writer.release(2);
     // The second and the third file were written last: the first one is used again behind them.
-    for (const position of [4, 5]) writer.append(position, new Uint8Array(evil.length * position), noTimes);
+    for (const position of [4, 5]) writer.append(position, new Uint8Array(evil.length * position), noSpan);
     const reused = segmentNames(dir).map((name) => readFileSync(join(dir, name)));
     const isForged = (bytes: Buffer) => bytes.includes("evil", headerBytes + headBytes + evil.length);
     expect(reused.filter(isForged)).toHaveLength(1);
@@ -158,7 +157,7 @@ describe("segments", () => {
   it("have no group of which anything is missing or was changed, and all before it", () => {
     const dir = makeDir();
     const writer = openWriter(dir);
-    for (const [i, text] of ["one", "two", "three"].entries()) writer.append(i + 1, Buffer.from(text), noTimes);
+    for (const [i, text] of ["one", "two", "three"].entries()) writer.append(i + 1, Buffer.from(text), noSpan);
     writer.close();
     const [name = ""] = segmentNames(dir);
     const bytes = readFileSync(join(dir, name));
@@ -193,14 +192,14 @@ describe("segments", () => {
   it("go on in a new one after a start, since what was cut off may be at the end of the last", () => {
     const dir = makeDir();
     const first = openWriter(dir);
-    first.append(1, Buffer.from("one"), noTimes);
-    first.append(2, Buffer.from("two"), noTimes);
+    first.append(1, Buffer.from("one"), noSpan);
+    first.append(2, Buffer.from("two"), noSpan);
     first.close();
     const [name = ""] = segmentNames(dir);
     truncateSync(join(dir, name), statSync(join(dir, name)).size - 1);
     const second = openWriter(dir);
-    second.append(2, Buffer.from("again"), noTimes);
-    second.append(3, Buffer.from("three"), noTimes);
+    second.append(2, Buffer.from("again"), noSpan);
+    second.append(3, Buffer.from("three"), noSpan);
     expect(found(dir)).toEqual([
       [1, "one"],
       [2, "again"],
@@ -213,12 +212,12 @@ describe("segments", () => {
   it("begin the same one again when its only group was cut off", () => {
     const dir = makeDir();
     const first = openWriter(dir);
-    first.append(1, Buffer.from("a long group"), noTimes);
+    first.append(1, Buffer.from("a long group"), noSpan);
     first.close();
     truncateSync(join(dir, segmentNames(dir)[0]), headerBytes + headBytes + 3);
     expect(found(dir)).toEqual([]);
     const second = openWriter(dir);
-    second.append(1, Buffer.from("short"), noTimes);
+    second.append(1, Buffer.from("short"), noSpan);
     expect(found(dir)).toEqual([[1, "short"]]);
     expect(segmentNames(dir)).toHaveLength(1);
     expect(second.hasThrough(1)).toBe(false);
